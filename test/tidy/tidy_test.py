@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""House rules as tests: clang-format, lines, file lengths, and who may include what."""
+import pathlib
+import re
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+COLUMNS_MAX = 100
+LINES_MAX = 800
+# A folder may include its own headers and those of the folders named here.
+MAY_INCLUDE = {
+    "base": [],
+    "proto": ["base"],
+    "bus": ["base", "proto"],
+    "outbox-relay": ["base", "proto", "bus"],
+    "test": ["base", "proto", "bus", "outbox-relay"],
+}
+# Pure files decide only; they include nothing that does I/O.
+PURE = ["outbox-relay/settle.h", "outbox-relay/settle.c"]
+IO_HEADERS = re.compile(r'#include\s+[<"](stdio|unistd|sys/|libpq|nats|pthread|time|fcntl)')
+
+
+def sources():
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.c", "*.h"],
+                            cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in listed if (ROOT / name).exists()]
+
+
+def every_source_is_formatted():
+    done = subprocess.run(["clang-format", "--dry-run", "-Werror", *map(str, sources())],
+                          capture_output=True, text=True)
+    return done.stderr.splitlines()[:10] if done.returncode else []
+
+
+def no_line_is_over_100_columns_and_no_file_over_800_lines():
+    found = []
+    for path in sources():
+        lines = path.read_text().splitlines()
+        if len(lines) > LINES_MAX:
+            found.append(f"{path.relative_to(ROOT)}: {len(lines)} lines")
+        found += [f"{path.relative_to(ROOT)}:{number}" for number, line in enumerate(lines, 1)
+                  if len(line) > COLUMNS_MAX]
+    return found
+
+
+def dependencies_point_one_way():
+    found = []
+    for path in sources():
+        name = path.relative_to(ROOT)
+        own = name.parts[0]
+        for target in re.findall(r'#include "([^"/]+)/', path.read_text()):
+            if target != own and (ROOT / target).is_dir() and target not in MAY_INCLUDE.get(own, []):
+                found.append(f"{name} includes {target}/")
+    return found
+
+
+def pure_files_do_no_io():
+    return [name for name in PURE
+            if (ROOT / name).exists() and IO_HEADERS.search((ROOT / name).read_text())]
+
+
+def every_file_opens_with_its_purpose():
+    return [str(path.relative_to(ROOT)) for path in sources()
+            if not path.read_text().startswith(("//", "/*"))]
+
+
+RULES = [every_source_is_formatted, no_line_is_over_100_columns_and_no_file_over_800_lines,
+         dependencies_point_one_way, pure_files_do_no_io, every_file_opens_with_its_purpose]
+
+if __name__ == "__main__":
+    bad = 0
+    for place, rule in enumerate(RULES, 1):
+        found = rule()
+        bad += bool(found)
+        print(f"{'not ok' if found else 'ok'} {place} - {rule.__name__}")
+        for line in found:
+            print("#", line)
+    raise SystemExit(1 if bad else 0)
