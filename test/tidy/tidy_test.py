@@ -11,9 +11,18 @@ LINES_MAX = 800
 MAY_INCLUDE = {
     "base": [],
     "proto": ["base"],
+    "pg": ["base"],
     "bus": ["base", "proto"],
-    "outbox-relay": ["base", "proto", "bus"],
-    "test": ["base", "proto", "bus", "outbox-relay"],
+    "migrations": ["base", "pg"],
+    "aggregates": ["base", "proto", "pg"],
+    "outbox-relay": ["base", "proto", "pg", "bus"],
+    "inbox": ["base", "proto", "pg", "bus", "aggregates"],
+    "projections": ["base", "proto", "pg", "bus", "inbox"],
+    "services": ["base", "proto", "pg", "bus", "aggregates", "inbox", "projections"],
+    "cli": ["base", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
+            "projections", "services"],
+    "test": ["base", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
+             "projections", "services", "cli"],
 }
 # Pure files decide only; they include nothing that does I/O.
 PURE = ["outbox-relay/settle.h", "outbox-relay/settle.c"]
