@@ -74,8 +74,10 @@ enum nova_status sealed_open(ProtobufCMessage **personal, struct arena *arena,
     uint8_t *plain = arena_alloc(arena, plain_len);
     enum nova_status status = seal_open(plain, sealed->nonce.data, key, ciphertext,
                                         sealed_bound(arena, type, event_id), err);
-    if (status != NOVA_OK)
-        return error_while(err, "opening the sealed part of a %s", type->type);
+    if (status != NOVA_OK) {
+        error_while(err, "opening the sealed part of a %s", type->type);
+        return status;
+    }
     *personal = message_unpack(arena, type->personal, (struct bytes){plain, plain_len});
     if (*personal == NULL)
         return error_set(err, NOVA_DATA_LOSS, "the sealed part of a %s holds no %s", type->type,
