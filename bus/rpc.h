@@ -1,0 +1,99 @@
+// rpc.h - request and reply on NATS: protobuf in and out, by protobuf-c's service descriptors.
+//
+// A request goes to nova.rpc.<service>.v2.<Method>; one instance of the queue group <service>
+// answers. Headers carry what is not the method's own matter:
+//
+//   Authorization        Bearer <JWT>: who asks (docs/decisions/0004)
+//   Nova-On-Behalf-Of    a user's id: for whom an operator, importer or service asks
+//   Nova-Command-Id      a UUID: the same again has the same answer and no second effect
+//   Nova-Occurred-At     Unix microseconds; only an importer may set it
+//   Nova-Deadline        Unix microseconds: nobody waits for the answer after it
+//   Nova-Min-Position    <service>:<position>, several separated by commas: answer from no older
+//   view Nova-Correlation-Id  a UUID copied to every event that follows traceparent          W3C
+//   trace context, copied
+//
+// A reply carries Nova-Position: <service>:<position> of the events it made, or an error as
+// Nats-Service-Error-Code (a gRPC status number) and Nats-Service-Error (its text).
+// The responder's side speaks the NATS service protocol (ADR-32): $SRV.PING, INFO and STATS.
+#pragma once
+#include "base/arena.h"
+#include "base/event.h"
+#include "bus/connection.h"
+#include "proto/contract.h"
+
+enum {
+    RPC_TOKEN_BYTES_MAX = 4096,
+    RPC_POSITIONS_MAX = 8,
+    RPC_TRACEPARENT_BYTES = 56,
+};
+
+struct rpc_position {
+    char service[32];
+    int64_t position;
+};
+
+// What goes with a request beside its message. All zero: nothing.
+struct rpc_headers {
+    const char *token; // NULL: anonymous
+    struct uuid on_behalf_of;
+    struct uuid command_id;
+    struct uuid correlation_id;
+    int64_t occurred_at_us;
+    int64_t deadline_us; // a client's 0: now + RPC_DEADLINE_MS
+    const char *traceparent;
+    uint32_t min_position_count;
+    struct rpc_position min_positions[RPC_POSITIONS_MAX];
+};
+
+enum { RPC_DEADLINE_MS = 10000 };
+
+// Asks and waits. The reply is unpacked into the arena; *position (may be NULL) is what
+// Nova-Position said, or 0. Errors: the responder's own; UNAVAILABLE (transient) when nobody
+// answers that subject; DEADLINE_EXCEEDED (transient); INVALID_ARGUMENT when the request is too
+// large for the bus. Threads: any.
+MUST_CHECK enum nova_status rpc_call(ProtobufCMessage **reply, int64_t *position,
+                                     struct bus_connection *connection, const char *service,
+                                     const char *method, const ProtobufCMessage *request,
+                                     const struct rpc_headers *headers, struct arena *arena,
+                                     struct error *err);
+
+// The same without unpacking: wire bytes in, wire bytes out (in the arena).
+MUST_CHECK enum nova_status rpc_call_wire(struct bytes *reply, int64_t *position,
+                                          struct bus_connection *connection, const char *service,
+                                          const char *method, struct bytes request,
+                                          const struct rpc_headers *headers, struct arena *arena,
+                                          struct error *err);
+
+// A request as a responder's handler sees it. Lives until the handler returns.
+struct rpc_request {
+    const ProtobufCMethodDescriptor *method;
+    const ProtobufCMessage *message; // checked (proto/check.h) and unpacked, in the arena
+    struct bytes wire;
+    struct rpc_headers headers;
+    struct arena *arena;
+    // Out, set by the handler:
+    ProtobufCMessage *reply; // in the arena
+    int64_t position;        // for Nova-Position; 0: none
+};
+
+// Answers one request; an error's status and text go to the caller. `worker` is the worker's own
+// context (its PostgreSQL connection). Called on a worker's thread.
+typedef enum nova_status (*rpc_handler)(void *worker, struct rpc_request *request,
+                                        struct error *err);
+
+struct rpc_server;
+struct rpc_server_options {
+    struct bus_connection *connection;
+    const struct contract_service *service;
+    rpc_handler handle;
+    void **workers; // one context a worker
+    uint32_t worker_count;
+    uint32_t queue_max; // requests that wait; more are answered RESOURCE_EXHAUSTED. 0: 1024
+};
+// Starts answering in threads of its own, until rpc_server_destroy, which finishes what was begun.
+MUST_CHECK enum nova_status rpc_server_create(struct rpc_server **out,
+                                              const struct rpc_server_options *options,
+                                              struct error *err);
+void rpc_server_destroy(struct rpc_server **server);
+// True while every worker moves on: no request is handled for longer than limit_ms.
+bool rpc_server_is_alive(const struct rpc_server *server, int64_t limit_ms);
