@@ -1,0 +1,60 @@
+// run.c - `nova run KIND NAME`: one process in the foreground; `up` only supervises these.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/nearest.h"
+#include "cli/command.h"
+#include "cli/process.h"
+
+// A kind of process is run by one function: [PROCESS_RELAY] = relay_run.
+static process_function *const runners[PROCESS_KIND_COUNT] = {0};
+
+process_function *process_runner(enum process_kind kind)
+{
+    return runners[kind];
+}
+
+static bool find_kind(enum process_kind *out, const char *text)
+{
+    for (int kind = 0; kind < PROCESS_KIND_COUNT; kind++)
+        if (runners[kind] && strcmp(process_kind_name((enum process_kind)kind), text) == 0) {
+            *out = (enum process_kind)kind;
+            return true;
+        }
+    return false;
+}
+
+static int unknown_name(enum process_kind kind, const char *name)
+{
+    const char *names[64];
+    size_t count = 0;
+    for (size_t i = 0; i < process_count() && count < sizeof names / sizeof *names; i++)
+        if (process_at(i)->kind == kind)
+            names[count++] = process_at(i)->name;
+    const char *meant = nearest_word(name, names, count);
+    if (!meant && count > 0)
+        return command_usage("run", "no %s '%s'; the first is '%s'", process_kind_name(kind), name,
+                             names[0]);
+    return command_usage("run", "no %s '%s'; did you mean '%s'?", process_kind_name(kind), name,
+                         meant);
+}
+
+int command_run(const struct settings *settings, int argc, char **argv)
+{
+    enum process_kind kind;
+    if (argc != 3)
+        return command_usage("run", "run wants a kind of process and a name");
+    if (!find_kind(&kind, argv[1]))
+        return command_usage("run", "unknown kind of process '%s'", argv[1]);
+    for (size_t i = 0; i < process_count(); i++) {
+        const struct process *process = process_at(i);
+        if (process->kind != kind || strcmp(process->name, argv[2]) != 0)
+            continue;
+        char identity[128];
+        snprintf(identity, sizeof identity, "%s/%s", argv[1], process->name);
+        log_start(identity);
+        return runners[kind](settings, process->name);
+    }
+    return unknown_name(kind, argv[2]);
+}
