@@ -1,9 +1,11 @@
 # postgres.sh - a private PostgreSQL for one test, gone when the test ends. To be sourced.
 #
+# The caller sets $root, the project's folder.
 #   postgres_start            sets $postgres_home and $postgres_url; superuser nova, trust, a socket
 #   postgres_psql ARGUMENT... psql as the superuser, stopping at the first error
 #   postgres_stop MODE        as pg_ctl's -m: fast, immediate
 #   postgres_again            starts it again after a stop
+#   postgres_migrate OPTION.. `nova db migrate` of all services (the root and build in use)
 #   tap RESULT BEHAVIOUR      prints a TAP line; tap_end exits with the outcome
 
 postgres_bin=/usr/lib/postgresql/15/bin
@@ -18,7 +20,7 @@ postgres_start() {
   trap postgres_end EXIT
   (cd "$postgres_home" && "${postgres_as[@]}" "$postgres_bin/initdb" -D "$postgres_home/data" \
     -U nova -A trust -E UTF8 --locale=C >/dev/null)
-  postgres_url="postgresql:///postgres?host=$postgres_home&user=nova"
+  postgres_url="postgresql://nova@/postgres?host=$postgres_home"
   postgres_again
 }
 
@@ -41,6 +43,11 @@ postgres_end() {
 
 postgres_psql() {
   "$postgres_bin/psql" -h "$postgres_home" -U nova -d postgres -qAtX -v ON_ERROR_STOP=1 "$@"
+}
+
+postgres_migrate() {
+  NOVA_ROOT=${NOVA_ROOT:-$root} NOVA_POSTGRES_URL=${NOVA_POSTGRES_URL:-$postgres_url} \
+    "$root/${NOVA_BUILD:-build/test}/cli/nova" db migrate --home "$postgres_home/home" "$@"
 }
 
 tap_place=0 tap_failed=0
