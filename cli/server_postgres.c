@@ -1,5 +1,6 @@
 // server_postgres.c - see server.h. PostgreSQL refuses to run as root: then it runs as postgres.
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/access.h"
+#include "base/log.h"
 #include "cli/home.h"
 #include "cli/server.h"
 
@@ -100,7 +102,7 @@ static enum nova_status run_single(const char *data, const struct spawn_user *us
     const char *argv[] = {
         POSTGRES_BIN "/postgres", "--single", "-D", data, "-c", "exit_on_error=on", "-c",
         "log_min_messages=error", "postgres", NULL};
-    const struct spawn single = {.argv = argv, .user = *user};
+    const struct spawn single = {.argv = argv, .user = *user, .death_signal = SIGKILL};
     return spawn_run(&single, statements, err);
 }
 
@@ -112,7 +114,7 @@ static enum nova_status run_initdb(const char *data, const char *password_file,
     const char *argv[] = {
         POSTGRES_BIN "/initdb", "-D",          data, "-U",   ACCESS_SUPERUSER,   "-A",
         "scram-sha-256",        with_password, "-E", "UTF8", "--locale=C.UTF-8", NULL};
-    const struct spawn initdb = {.argv = argv, .user = *user};
+    const struct spawn initdb = {.argv = argv, .user = *user, .death_signal = SIGKILL};
     return spawn_run(&initdb, NULL, err);
 }
 
@@ -144,17 +146,31 @@ static enum nova_status make_place(const char *part, const char *password_file,
     return NOVA_OK;
 }
 
-// Beside its place first, then by one rename: an interrupted start leaves a part that the next one
+// What interrupted starts left. One that is just dying may still write there: then it stays until
+// the next time.
+static void remove_parts(const char *data)
+{
+    char pattern[PATH_MAX + 16];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s.new.*", data);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        if (home_remove(found.gl_pathv[i], NULL) != NOVA_OK)
+            log_warn("up: a part of an interrupted start stays", LOG_TEXT("path", pattern));
+    globfree(&found);
+}
+
+// Beside its place first, then by one rename: an interrupted start leaves a part that a later one
 // removes, never half a cluster.
 static enum nova_status make_cluster(const char *data, const char *password,
                                      const struct spawn_user *user, struct error *err)
 {
-    char part[PATH_MAX + 16], password_file[PATH_MAX + 16];
-    snprintf(part, sizeof part, "%s.new", data);
+    char part[PATH_MAX + 32], password_file[PATH_MAX + 16];
+    remove_parts(data);
+    snprintf(part, sizeof part, "%s.new.%08x", data, randombytes_random());
     snprintf(password_file, sizeof password_file, "%s.password", data);
-    enum nova_status status = home_remove(part, err);
-    if (status == NOVA_OK)
-        status = make_place(part, password_file, password, user, err);
+    enum nova_status status = make_place(part, password_file, password, user, err);
     if (status == NOVA_OK)
         status = run_initdb(part, password_file, user, err);
     unlink(password_file);
