@@ -1,0 +1,140 @@
+// load.c - the states of a command's aggregates: a snapshot where a good one is, and the events
+// after it. A snapshot that is not exactly what we would write is thrown away.
+#include <assert.h>
+#include <string.h>
+
+#include "aggregates/runtime/runtime_internal.h"
+#include "proto/sealed.h"
+
+enum load_column {
+    LOAD_AGGREGATE_ID,
+    LOAD_VERSION,
+    LOAD_TYPE, // NULL: the row is a snapshot
+    LOAD_BYTES,
+    LOAD_OCCURRED_AT,
+    LOAD_STATE_VERSION,
+    LOAD_DIGEST,
+};
+
+static bool load_snapshot(struct aggregate *aggregate, const struct pg_result *rows, size_t row)
+{
+    const struct aggregate_type *type = aggregate->type;
+    struct bytes state = pg_get_bytea(rows, row, LOAD_BYTES);
+    struct bytes digest = pg_get_bytea(rows, row, LOAD_DIGEST);
+    int64_t version = pg_get_int8(rows, row, LOAD_VERSION);
+    uint8_t expected[SNAPSHOT_DIGEST_BYTES];
+    snapshot_digest(expected, type, &aggregate->id, version, state);
+    if (state.len != type->state_bytes || digest.len != sizeof expected ||
+        (uint32_t)pg_get_int4(rows, row, LOAD_STATE_VERSION) != type->state_version ||
+        memcmp(expected, digest.data, sizeof expected) != 0)
+        return false;
+    memcpy(aggregate->state, state.data, state.len);
+    aggregate->version = version;
+    return true;
+}
+
+static enum nova_status load_event(struct runtime *runtime, struct aggregate *aggregate,
+                                   const struct pg_result *rows, size_t row, struct arena *arena,
+                                   struct error *err)
+{
+    const char *name = pg_get_text(rows, row, LOAD_TYPE);
+    const struct contract_event *type = contract_event_find(runtime->service, name);
+    if (type == NULL)
+        return error_set(err, NOVA_DATA_LOSS,
+                         "the outbox holds an event type %s that no contract has", name);
+    if (strcmp(type->aggregate_type, aggregate->type->name) != 0)
+        return error_set(err, NOVA_INVALID_ARGUMENT,
+                         "ID_OF_ANOTHER_KIND: that id is a %s's, not a %s's", type->aggregate_type,
+                         aggregate->type->name);
+    int64_t version = pg_get_int8(rows, row, LOAD_VERSION);
+    if (version != aggregate->version + 1)
+        return error_set(err, NOVA_DATA_LOSS, "a %s has version %lld after %lld",
+                         aggregate->type->name, (long long)version, (long long)aggregate->version);
+    struct recorded recorded = {
+        .type = type,
+        .payload = message_unpack(arena, type->payload, pg_get_bytea(rows, row, LOAD_BYTES)),
+        .aggregate_id = aggregate->id,
+        .version = version,
+        .occurred_at_us = pg_get_time_us(rows, row, LOAD_OCCURRED_AT),
+    };
+    if (recorded.payload == NULL)
+        return error_set(err, NOVA_DATA_LOSS, "the payload of a %s is no %s", name,
+                         type->payload->short_name);
+    aggregate->version = version;
+    aggregate->type->evolve(aggregate->state, &recorded);
+    return NOVA_OK;
+}
+
+static struct aggregate *load_find(struct aggregate *aggregates, uint32_t count,
+                                   const struct uuid *id)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (uuid_equal(&aggregates[i].id, id))
+            return &aggregates[i];
+    return NULL;
+}
+
+// Folds the rows. *bad_snapshot: one was of no use; the caller loads again without.
+static enum nova_status load_fold(struct runtime *runtime, const struct pg_result *rows,
+                                  struct aggregate *aggregates, uint32_t count,
+                                  int64_t *snapshot_versions, bool *bad_snapshot,
+                                  struct arena *arena, struct error *err)
+{
+    struct aggregate *aggregate = NULL;
+    for (size_t row = 0; row < pg_rows(rows); row++) {
+        struct uuid id = pg_get_uuid(rows, row, LOAD_AGGREGATE_ID);
+        if (aggregate == NULL || !uuid_equal(&aggregate->id, &id))
+            aggregate = load_find(aggregates, count, &id);
+        assert(aggregate != NULL); // we asked for these ids only
+        if (pg_is_null(rows, row, LOAD_TYPE)) {
+            if (!load_snapshot(aggregate, rows, row)) {
+                *bad_snapshot = true;
+                return NOVA_OK;
+            }
+            snapshot_versions[aggregate - aggregates] = aggregate->version;
+            continue;
+        }
+        enum nova_status status = load_event(runtime, aggregate, rows, row, arena, err);
+        if (status != NOVA_OK)
+            return status;
+    }
+    return NOVA_OK;
+}
+
+static void load_begin(struct aggregate *aggregates, int64_t *snapshot_versions,
+                       const struct targets *targets, struct arena *arena)
+{
+    for (uint32_t i = 0; i < targets->count; i++) {
+        aggregates[i].type = targets->at[i].type;
+        aggregates[i].id = targets->at[i].id;
+        aggregates[i].version = 0;
+        aggregates[i].state = arena_alloc(arena, targets->at[i].type->state_bytes);
+        snapshot_versions[i] = 0;
+    }
+}
+
+enum nova_status runtime_load(struct runtime *runtime, const struct targets *targets,
+                              struct aggregate *aggregates, int64_t *snapshot_versions,
+                              struct arena *arena, struct error *err)
+{
+    struct uuid *ids = arena_alloc(arena, targets->count * sizeof *ids);
+    for (uint32_t i = 0; i < targets->count; i++)
+        ids[i] = targets->at[i].id;
+    struct pg_param params[2] = {pg_uuid_array(arena, ids, targets->count), pg_bool(true)};
+    for (;;) {
+        bool bad_snapshot = false;
+        struct pg_result *rows = NULL;
+        load_begin(aggregates, snapshot_versions, targets, arena);
+        enum nova_status status = pg_query(&rows, runtime->pg, runtime->sql_load, params, 2, err);
+        if (status == NOVA_OK)
+            status = load_fold(runtime, rows, aggregates, targets->count, snapshot_versions,
+                               &bad_snapshot, arena, err);
+        pg_result_destroy(&rows);
+        if (status != NOVA_OK || !bad_snapshot)
+            return status;
+        status = pg_query(NULL, runtime->pg, runtime->sql_snapshot_drop, params, 1, err);
+        if (status != NOVA_OK)
+            return status;
+        params[1] = pg_bool(false);
+    }
+}

@@ -1,0 +1,70 @@
+// person_key.c - the keys of persons: one for each person and service, wrapped by the master key.
+#include "aggregates/runtime/runtime_internal.h"
+
+static enum nova_status person_key_unwrap(struct person_key *out, struct runtime *runtime,
+                                          const struct pg_result *rows, size_t row,
+                                          struct error *err)
+{
+    out->key_id = pg_get_uuid(rows, row, 0);
+    return seal_key_unwrap(&out->key, runtime->master, pg_get_bytea(rows, row, 1), &out->key_id,
+                           err);
+}
+
+enum nova_status runtime_key_of_person(struct person_key *out, struct runtime *runtime,
+                                       const struct uuid *person_id, struct error *err)
+{
+    for (int attempt = 0; attempt < 2; attempt++) {
+        struct pg_param person = pg_uuid(person_id);
+        struct pg_result *rows = NULL;
+        enum nova_status status =
+            pg_query(&rows, runtime->pg, runtime->sql_key_of_person, &person, 1, err);
+        if (status != NOVA_OK)
+            return status;
+        bool found = pg_rows(rows) > 0;
+        if (found && pg_is_null(rows, 0, 1)) // the tombstone of somebody who was forgotten
+            status = error_set(err, NOVA_FAILED_PRECONDITION,
+                               "PERSON_ERASED: this person's data was erased for ever");
+        else if (found)
+            status = person_key_unwrap(out, runtime, rows, 0, err);
+        pg_result_destroy(&rows);
+        if (found)
+            return status;
+
+        struct seal_key key;
+        struct uuid key_id = uuid_v7();
+        uint8_t wrapped[SEAL_WRAPPED_BYTES];
+        seal_key_generate(&key);
+        seal_key_wrap(wrapped, runtime->master, &key, &key_id);
+        seal_key_forget(&key);
+        struct pg_param params[] = {pg_uuid(person_id), pg_uuid(&key_id),
+                                    pg_bytea((struct bytes){wrapped, sizeof wrapped})};
+        status = pg_query(NULL, runtime->pg, runtime->sql_key_add, params, 3, err);
+        if (status != NOVA_OK)
+            return status;
+    }
+    return error_set(err, NOVA_INTERNAL, "a person's key was added and is not there");
+}
+
+enum nova_status runtime_person_keys(struct person_key **keys, size_t *count,
+                                     struct runtime *runtime, const struct uuid *key_ids,
+                                     size_t key_id_count, struct arena *arena, struct error *err)
+{
+    struct pg_param ids = pg_uuid_array(arena, key_ids, key_id_count);
+    struct pg_result *rows = NULL;
+    enum nova_status status = pg_query(&rows, runtime->pg, runtime->sql_keys, &ids, 1, err);
+    if (status != NOVA_OK)
+        return status;
+    *count = pg_rows(rows);
+    *keys = arena_alloc(arena, *count * sizeof **keys);
+    for (size_t row = 0; row < *count && status == NOVA_OK; row++)
+        status = person_key_unwrap(&(*keys)[row], runtime, rows, row, err);
+    pg_result_destroy(&rows);
+    return status;
+}
+
+enum nova_status runtime_person_erase(struct runtime *runtime, const struct uuid *person_id,
+                                      struct error *err)
+{
+    struct pg_param person = pg_uuid(person_id);
+    return pg_query(NULL, runtime->pg, runtime->sql_key_erase, &person, 1, err);
+}

@@ -1,0 +1,385 @@
+// runtime.c - see runtime.h. One attempt reads from top to bottom: begin, repeated?, facts, load,
+// decide, seal, append, inline, commit.
+#include "aggregates/runtime/runtime.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "aggregates/runtime/runtime_internal.h"
+#include "proto/sealed.h"
+
+enum { DIGEST_BYTES = 32 };
+
+// Everything one attempt needs, so that helpers take one argument.
+struct attempt {
+    struct runtime *runtime;
+    const struct command *command;
+    const struct runtime_hooks *hooks;
+    struct arena *arena;
+    struct error *err;
+    uint8_t digest[DIGEST_BYTES];
+    struct uuid command_id;
+    int64_t now_us;
+    struct targets *targets;
+    struct decision decision;
+    int64_t *snapshot_versions;
+    struct outcome *out;
+};
+
+enum nova_status runtime_create(struct runtime **out, const char *service, struct pg *pg,
+                                const struct seal_key *master, struct error *err)
+{
+    struct runtime *runtime = calloc(1, sizeof *runtime);
+    if (runtime == NULL)
+        return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no memory for a runtime");
+    assert(strlen(service) < sizeof runtime->service);
+    strcpy(runtime->service, service);
+    runtime->pg = pg;
+    runtime->master = master;
+    runtime->sql = arena_create();
+    runtime_sql_make(runtime);
+    *out = runtime;
+    return NOVA_OK;
+}
+
+void runtime_destroy(struct runtime **runtime)
+{
+    if (runtime == NULL || *runtime == NULL)
+        return;
+    arena_destroy(&(*runtime)->sql);
+    free(*runtime);
+    *runtime = NULL;
+}
+
+static int64_t runtime_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void runtime_digest(uint8_t out[DIGEST_BYTES], const struct command *command)
+{
+    crypto_generichash_state hash;
+    crypto_generichash_init(&hash, NULL, 0, DIGEST_BYTES);
+    crypto_generichash_update(&hash, (const uint8_t *)command->rule->method,
+                              strlen(command->rule->method) + 1);
+    crypto_generichash_update(&hash, command->wire.data, command->wire.len);
+    crypto_generichash_final(&hash, out, DIGEST_BYTES);
+}
+
+// ---- a repeated command -------------------------------------------------------------------------
+
+enum repeat_column {
+    REPEAT_POSITION,
+    REPEAT_TYPE,
+    REPEAT_AGGREGATE_ID,
+    REPEAT_VERSION,
+    REPEAT_OCCURRED_AT,
+    REPEAT_PAYLOAD,
+    REPEAT_DIGEST,
+};
+
+static enum nova_status runtime_recorded_of_row(struct recorded *out, struct attempt *a,
+                                                const struct pg_result *rows, size_t row)
+{
+    out->type = contract_event_find(a->runtime->service, pg_get_text(rows, row, REPEAT_TYPE));
+    if (out->type == NULL)
+        return error_set(a->err, NOVA_DATA_LOSS, "the outbox holds an event of no contract");
+    out->payload =
+        message_unpack(a->arena, out->type->payload, pg_get_bytea(rows, row, REPEAT_PAYLOAD));
+    if (out->payload == NULL)
+        return error_set(a->err, NOVA_DATA_LOSS, "the payload of a %s is damaged", out->type->type);
+    out->aggregate_id = pg_get_uuid(rows, row, REPEAT_AGGREGATE_ID);
+    out->version = pg_get_int8(rows, row, REPEAT_VERSION);
+    out->occurred_at_us = pg_get_time_us(rows, row, REPEAT_OCCURRED_AT);
+    return NOVA_OK;
+}
+
+static void runtime_reply(struct attempt *a, const struct recorded *events, uint32_t count)
+{
+    struct reply reply = {.events = events, .event_count = count, .arena = a->arena};
+    a->command->rule->reply(&reply);
+    assert(reply.message != NULL);
+    a->out->reply = reply.message;
+    a->out->event_count = count;
+}
+
+static enum nova_status runtime_answer_again(struct attempt *a, const struct pg_result *rows)
+{
+    struct bytes digest = pg_get_bytea(rows, 0, REPEAT_DIGEST);
+    if (digest.len != DIGEST_BYTES || memcmp(digest.data, a->digest, DIGEST_BYTES) != 0)
+        return error_set(a->err, NOVA_FAILED_PRECONDITION,
+                         "COMMAND_ID_TAKEN: this command id was used for another request; "
+                         "use a new one");
+    struct recorded *events = arena_alloc(a->arena, pg_rows(rows) * sizeof *events);
+    for (size_t row = 0; row < pg_rows(rows); row++) {
+        enum nova_status status = runtime_recorded_of_row(&events[row], a, rows, row);
+        if (status != NOVA_OK)
+            return status;
+        a->out->position = pg_get_int8(rows, row, REPEAT_POSITION);
+    }
+    a->out->repeated = true;
+    runtime_reply(a, events, (uint32_t)pg_rows(rows));
+    return NOVA_OK;
+}
+
+// BEGIN, the durability that publishing relies on, and this command's own events, in one round
+// trip.
+static enum nova_status runtime_begin(struct attempt *a)
+{
+    struct pg_result *results[3] = {NULL};
+    struct pg_param params[] = {pg_text(a->command->caller->actor), pg_uuid(&a->command_id)};
+    pg_pipeline_begin(a->runtime->pg);
+    pg_pipeline_add(a->runtime->pg, "BEGIN", NULL, 0);
+    pg_pipeline_add(a->runtime->pg, "SELECT current_setting('synchronous_commit')", NULL, 0);
+    pg_pipeline_add(a->runtime->pg, a->runtime->sql_command_events, params, 2);
+    enum nova_status status = pg_pipeline_end(results, 3, NULL, a->runtime->pg, a->err);
+    if (status == NOVA_OK && strcmp(pg_get_text(results[1], 0, 0), "off") == 0)
+        status = error_set(a->err, NOVA_FAILED_PRECONDITION,
+                           "synchronous_commit is off: an event would be published and then lost "
+                           "in a crash; set it to on for this role");
+    if (status == NOVA_OK && pg_rows(results[2]) > 0)
+        status = runtime_answer_again(a, results[2]);
+    for (int i = 0; i < 3; i++)
+        pg_result_destroy(&results[i]);
+    return status;
+}
+
+// ---- decide -------------------------------------------------------------------------------------
+
+static enum nova_status runtime_rejected(struct attempt *a, const struct rejection *rejection)
+{
+    return error_set(a->err, rejection->status, "%s: %s", rejection->name, rejection->text);
+}
+
+static enum nova_status runtime_decide(struct attempt *a)
+{
+    enum nova_status status = NOVA_OK;
+    a->decision = (struct decision){
+        .caller = a->command->caller,
+        .request = a->command->request,
+        // The same at every repetition, also of a command whose first answer was lost.
+        .new_id =
+            uuid_v5(&a->command_id, a->command->rule->method, strlen(a->command->rule->method)),
+        .now_us = a->now_us,
+        .arena = a->arena,
+    };
+    if (a->hooks->look_up != NULL)
+        status = a->hooks->look_up(a->hooks->context, a->command, a->runtime->pg, a->arena,
+                                   &a->decision.facts, a->err);
+    if (status != NOVA_OK)
+        return status;
+    a->targets->count = 0;
+    a->targets->arena = a->arena;
+    const struct rejection *rejection = a->command->rule->target(a->targets, &a->decision);
+    if (rejection != NULL)
+        return runtime_rejected(a, rejection);
+    a->decision.aggregate_count = a->targets->count;
+    a->decision.aggregates =
+        arena_alloc(a->arena, a->targets->count * sizeof *a->decision.aggregates);
+    a->snapshot_versions = arena_alloc(a->arena, a->targets->count * sizeof *a->snapshot_versions);
+    status = runtime_load(a->runtime, a->targets, a->decision.aggregates, a->snapshot_versions,
+                          a->arena, a->err);
+    if (status != NOVA_OK)
+        return status;
+    rejection = a->command->rule->decide(&a->decision);
+    return rejection == NULL ? NOVA_OK : runtime_rejected(a, rejection);
+}
+
+// ---- append -------------------------------------------------------------------------------------
+
+// The key of the person of event i: often the same as the event's before.
+static enum nova_status runtime_seal(struct attempt *a, struct pending_event *event,
+                                     const struct uuid *event_id, struct person_key *key,
+                                     struct uuid *key_person)
+{
+    if (event->personal == NULL)
+        return NOVA_OK;
+    if (!uuid_equal(key_person, &event->person_id)) {
+        enum nova_status status = runtime_key_of_person(key, a->runtime, &event->person_id, a->err);
+        if (status != NOVA_OK)
+            return status;
+        *key_person = event->person_id;
+    }
+    contract_sealed_put(
+        event->type, event->payload,
+        sealed_make(a->arena, event->type, event_id, event->personal, &key->key_id, &key->key));
+    return NOVA_OK;
+}
+
+static void runtime_append_add(struct attempt *a, const struct pending_event *event, uint32_t index,
+                               const struct uuid *event_id, struct bytes payload)
+{
+    const struct command *command = a->command;
+    const struct uuid *correlation =
+        uuid_is_nil(&command->correlation_id) ? &a->command_id : &command->correlation_id;
+    const struct uuid *causation =
+        uuid_is_nil(&command->causation_id) ? &a->command_id : &command->causation_id;
+    struct pg_param params[] = {
+        pg_uuid(event_id),
+        pg_text(event->type->type),
+        pg_text(event->type->aggregate_type),
+        pg_uuid(&event->aggregate->id),
+        pg_int8(event->version),
+        pg_text(command->caller->actor),
+        pg_uuid(&a->command_id),
+        pg_int4((int32_t)index),
+        pg_bytea((struct bytes){a->digest, DIGEST_BYTES}),
+        pg_uuid(correlation),
+        pg_uuid(causation),
+        pg_time_us(a->now_us),
+        pg_text(command->traceparent),
+        pg_bytea(payload),
+    };
+    pg_pipeline_add(a->runtime->pg, a->runtime->sql_append, params, sizeof params / sizeof *params);
+}
+
+// Payloads are packed before the pipeline opens: sealing may need a round trip of its own.
+static enum nova_status runtime_pack(struct attempt *a, struct bytes *payloads, struct uuid *ids)
+{
+    struct person_key key;
+    struct uuid key_person = {0};
+    enum nova_status status = NOVA_OK;
+    for (uint32_t i = 0; i < a->decision.event_count && status == NOVA_OK; i++) {
+        ids[i] = uuid_v7();
+        status = runtime_seal(a, &a->decision.events[i], &ids[i], &key, &key_person);
+        if (status != NOVA_OK)
+            break;
+        payloads[i] = message_pack(a->arena, a->decision.events[i].payload);
+        if (payloads[i].len > RUNTIME_PAYLOAD_BYTES_MAX)
+            status = error_set(a->err, NOVA_INVALID_ARGUMENT,
+                               "EVENT_TOO_LARGE: the event has %zu bytes, at most %d are allowed",
+                               payloads[i].len, RUNTIME_PAYLOAD_BYTES_MAX);
+    }
+    seal_key_forget(&key.key);
+    return status;
+}
+
+static uint32_t runtime_snapshots_add(struct attempt *a)
+{
+    uint32_t added = 0;
+    for (uint32_t i = 0; i < a->decision.aggregate_count; i++) {
+        const struct aggregate *aggregate = &a->decision.aggregates[i];
+        if (aggregate->version - a->snapshot_versions[i] < RUNTIME_SNAPSHOT_EVENTS)
+            continue;
+        struct bytes state = {aggregate->state, aggregate->type->state_bytes};
+        uint8_t digest[SNAPSHOT_DIGEST_BYTES];
+        snapshot_digest(digest, aggregate->type, &aggregate->id, aggregate->version, state);
+        struct pg_param params[] = {
+            pg_uuid(&aggregate->id),
+            pg_text(aggregate->type->name),
+            pg_int8(aggregate->version),
+            pg_int4((int32_t)aggregate->type->state_version),
+            pg_bytea(state),
+            pg_bytea((struct bytes){digest, sizeof digest}),
+        };
+        pg_pipeline_add(a->runtime->pg, a->runtime->sql_snapshot_put, params, 6);
+        added++;
+    }
+    return added;
+}
+
+static void runtime_outcome(struct attempt *a, struct pg_result *const *results)
+{
+    uint32_t count = a->decision.event_count;
+    struct recorded *events = arena_alloc(a->arena, count * sizeof *events);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pending_event *event = &a->decision.events[i];
+        events[i] = (struct recorded){event->type, event->payload, event->aggregate->id,
+                                      event->version, a->now_us};
+        a->out->position = pg_get_int8(results[i], 0, 0);
+    }
+    runtime_reply(a, events, count);
+}
+
+static enum nova_status runtime_append(struct attempt *a)
+{
+    uint32_t count = a->decision.event_count;
+    struct bytes *payloads = arena_alloc(a->arena, count * sizeof *payloads);
+    struct uuid *ids = arena_alloc(a->arena, count * sizeof *ids);
+    enum nova_status status = runtime_pack(a, payloads, ids);
+    if (status == NOVA_OK && a->hooks->write_inline != NULL)
+        status = a->hooks->write_inline(a->hooks->context, a->command, &a->decision, a->runtime->pg,
+                                        a->err);
+    if (status != NOVA_OK)
+        return status;
+
+    pg_pipeline_begin(a->runtime->pg);
+    for (uint32_t i = 0; i < count; i++)
+        runtime_append_add(a, &a->decision.events[i], i, &ids[i], payloads[i]);
+    uint32_t added = count + runtime_snapshots_add(a);
+    pg_pipeline_add(a->runtime->pg, "COMMIT", NULL, 0);
+    struct pg_result **results = arena_alloc(a->arena, (added + 1) * sizeof *results);
+    status = pg_pipeline_end(results, added + 1, NULL, a->runtime->pg, a->err);
+    if (status == NOVA_OK)
+        runtime_outcome(a, results);
+    for (uint32_t i = 0; i <= added; i++)
+        pg_result_destroy(&results[i]);
+    return status;
+}
+
+// ---- one attempt, and again ---------------------------------------------------------------------
+
+static enum nova_status runtime_attempt(struct attempt *a)
+{
+    enum nova_status status = runtime_begin(a);
+    if (status == NOVA_OK && !a->out->repeated)
+        status = runtime_decide(a);
+    if (status == NOVA_OK && !a->out->repeated) {
+        if (a->decision.event_count > 0)
+            return runtime_append(a);
+        runtime_reply(a, NULL, 0);
+    }
+    return status;
+}
+
+// Another writer was first: at the version, the command id or a unique fact of an inline table, or
+// PostgreSQL chose us as a deadlock's victim. The new state decides.
+static bool runtime_lost_a_race(const struct pg *pg)
+{
+    static const char *const states[] = {"23505", "40001", "40P01"};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (strcmp(pg_failed_state(pg), states[i]) == 0)
+            return true;
+    return false;
+}
+
+enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
+                                 const struct command *command, const struct runtime_hooks *hooks,
+                                 struct arena *arena, struct error *err)
+{
+    static const struct runtime_hooks no_hooks;
+    struct error own_err;
+    struct attempt a = {
+        .runtime = runtime,
+        .command = command,
+        .hooks = hooks == NULL ? &no_hooks : hooks,
+        .arena = arena,
+        .err = err == NULL ? &own_err : err,
+        .command_id = uuid_is_nil(&command->command_id) ? uuid_v7() : command->command_id,
+        .now_us = command->occurred_at_us == 0 ? runtime_now_us() : command->occurred_at_us,
+        .targets = arena_alloc(arena, sizeof *a.targets),
+        .out = out,
+    };
+    runtime_digest(a.digest, command);
+    for (int attempt = 0; attempt < RUNTIME_ATTEMPTS_MAX; attempt++) {
+        *out = (struct outcome){0};
+        if (!pg_is_connected(runtime->pg)) {
+            enum nova_status status = pg_reconnect(runtime->pg, a.err);
+            if (status != NOVA_OK)
+                return status;
+        }
+        enum nova_status status = runtime_attempt(&a);
+        bool lost_a_race = status != NOVA_OK && runtime_lost_a_race(runtime->pg);
+        pg_rollback(runtime->pg); // nothing to do after a COMMIT
+        if (!lost_a_race)
+            return status;
+    }
+    return error_set_transient(a.err, NOVA_ABORTED,
+                               "other writers were first %d times; try again later",
+                               RUNTIME_ATTEMPTS_MAX);
+}

@@ -1,0 +1,94 @@
+// runtime.h - carries out commands: load, decide, append, in one PostgreSQL transaction.
+//
+//   look up (actor, command id) -> seen before: answer again by reply(events), nothing is stored
+//   look up facts -> name the targets -> load them (snapshot and events) -> decide
+//   seal the personal parts -> append with versions -> inline tables -> COMMIT -> reply(events)
+//
+// Another writer first at the same version or the same unique fact: everything starts again on the
+// new state, RUNTIME_ATTEMPTS_MAX times at most.
+//
+// Ownership: borrows pg and the master key, which must outlive the runtime. What an outcome points
+//            to lives in the arena of the call.
+// Threads:   one at a time per runtime; each worker has its own.
+// Errors:    a rejection's status with "<NAME>: <text>"; FAILED_PRECONDITION when a command id
+// comes
+//            again with another payload; ABORTED (transient) after too many lost races; UNAVAILABLE
+//            (transient) when PostgreSQL is away. After a failed COMMIT nobody knows: the same
+//            command id again finds out.
+// Bounds:    RUNTIME_ATTEMPTS_MAX attempts, RUNTIME_PAYLOAD_BYTES_MAX a payload.
+#pragma once
+#include "aggregates/core/aggregate.h"
+#include "base/seal.h"
+#include "pg/pg.h"
+
+enum {
+    RUNTIME_ATTEMPTS_MAX = 64,           // 32 writers on one aggregate all win in the end
+    RUNTIME_PAYLOAD_BYTES_MAX = 1000000, // the outbox's own check
+    RUNTIME_SNAPSHOT_EVENTS = 256,       // a snapshot each so many events of an aggregate
+};
+
+struct runtime;
+
+MUST_CHECK enum nova_status runtime_create(struct runtime **out, const char *service, struct pg *pg,
+                                           const struct seal_key *master, struct error *err);
+void runtime_destroy(struct runtime **runtime);
+
+struct command {
+    const struct command_rule *rule;
+    const struct caller *caller;
+    const ProtobufCMessage *request;
+    struct bytes wire; // the request as it came: its digest tells a repeat from another payload
+    struct uuid command_id;     // nil: a new one
+    struct uuid correlation_id; // nil: the command's id
+    struct uuid causation_id;   // nil: the command's id
+    int64_t occurred_at_us;     // 0: now
+    const char *traceparent;    // NULL: none
+};
+
+// What a service adds to a command, inside its transaction. Every function may be NULL.
+struct runtime_hooks {
+    void *context;
+    // Looks up what decide must know beyond the aggregates: run at each attempt.
+    enum nova_status (*look_up)(void *context, const struct command *command, struct pg *pg,
+                                struct arena *arena, const void **facts, struct error *err);
+    // Writes inline tables (uniqueness, authentication) after decide accepted.
+    enum nova_status (*write_inline)(void *context, const struct command *command,
+                                     const struct decision *decision, struct pg *pg,
+                                     struct error *err);
+};
+
+struct outcome {
+    ProtobufCMessage *reply; // in the arena
+    int64_t position;        // of the command's last event; 0: no event
+    uint32_t event_count;
+    bool repeated; // the command had been carried out before
+};
+
+MUST_CHECK enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
+                                            const struct command *command,
+                                            const struct runtime_hooks *hooks, struct arena *arena,
+                                            struct error *err);
+
+// Loads one aggregate's events with their personal parts opened, for queries that the owner answers
+// from its own log. Personal parts whose key was erased are NULL. `events` in version order.
+struct opened_event {
+    struct recorded recorded;
+    const ProtobufCMessage *personal;
+};
+MUST_CHECK enum nova_status runtime_read_many(struct opened_event **events, size_t *count,
+                                              struct runtime *runtime, const struct uuid *ids,
+                                              size_t id_count, struct arena *arena,
+                                              struct error *err);
+
+// The keys for GetPersonKeys, unwrapped; those erased or unknown are left out.
+struct person_key {
+    struct uuid key_id;
+    struct seal_key key;
+};
+MUST_CHECK enum nova_status runtime_person_keys(struct person_key **keys, size_t *count,
+                                                struct runtime *runtime, const struct uuid *key_ids,
+                                                size_t key_id_count, struct arena *arena,
+                                                struct error *err);
+// Erases a person's key: whatever it sealed stays sealed for ever. Inside the caller's transaction.
+MUST_CHECK enum nova_status runtime_person_erase(struct runtime *runtime,
+                                                 const struct uuid *person_id, struct error *err);

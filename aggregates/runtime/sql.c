@@ -1,0 +1,68 @@
+// sql.c - the runtime's statements, with the service's schema named in each: nothing relies on
+// search_path. The service's name is a constant of ours, never input.
+#include "aggregates/runtime/runtime_internal.h"
+
+void runtime_sql_make(struct runtime *runtime)
+{
+    const char *s = runtime->service;
+    struct arena *arena = runtime->sql;
+    runtime->sql_command_events = arena_printf(
+        arena,
+        "SELECT position, type, aggregate_id, version, occurred_at, payload, command_digest"
+        " FROM %s.outbox WHERE actor = $1 AND command_id = $2 ORDER BY command_index",
+        s);
+    // One statement, so that snapshot and events are of the same moment. A snapshot ahead of the
+    // log (a restored outbox) is not looked at.
+    runtime->sql_load = arena_printf(
+        arena,
+        "WITH snap AS (SELECT aggregate_id, version, state_version, state, digest"
+        "  FROM %s.snapshot AS n WHERE $2 AND aggregate_id = ANY ($1) AND EXISTS (SELECT FROM"
+        "  %s.outbox AS e WHERE e.aggregate_id = n.aggregate_id AND e.version = n.version))"
+        " SELECT aggregate_id, version, NULL::text, state, occurred_at, state_version, digest"
+        " FROM (SELECT *, NULL::timestamptz AS occurred_at FROM snap) AS s"
+        " UNION ALL"
+        " SELECT o.aggregate_id, o.version, o.type, o.payload, o.occurred_at, NULL, NULL"
+        " FROM %s.outbox o LEFT JOIN snap USING (aggregate_id)"
+        " WHERE o.aggregate_id = ANY ($1) AND o.version > coalesce(snap.version, 0)"
+        " ORDER BY 1, 2, 6",
+        s, s, s);
+    runtime->sql_append = arena_printf(
+        arena,
+        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
+        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
+        " traceparent, payload)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        " RETURNING position",
+        s);
+    runtime->sql_snapshot_put = arena_printf(
+        arena,
+        "INSERT INTO %s.snapshot (aggregate_id, aggregate_type, version, state_version, state,"
+        " digest) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (aggregate_id) DO UPDATE SET"
+        " aggregate_type = excluded.aggregate_type, version = excluded.version,"
+        " state_version = excluded.state_version, state = excluded.state,"
+        " digest = excluded.digest",
+        s);
+    runtime->sql_snapshot_drop =
+        arena_printf(arena, "DELETE FROM %s.snapshot WHERE aggregate_id = ANY ($1)", s);
+    runtime->sql_key_of_person =
+        arena_printf(arena, "SELECT key_id, wrapped FROM %s.person_key WHERE person_id = $1", s);
+    runtime->sql_key_add =
+        arena_printf(arena,
+                     "INSERT INTO %s.person_key (person_id, key_id, wrapped) VALUES ($1, $2, $3)"
+                     " ON CONFLICT (person_id) DO NOTHING",
+                     s);
+    runtime->sql_keys = arena_printf(arena,
+                                     "SELECT key_id, wrapped FROM %s.person_key"
+                                     " WHERE key_id = ANY ($1) AND wrapped IS NOT NULL",
+                                     s);
+    runtime->sql_key_erase =
+        arena_printf(arena,
+                     "UPDATE %s.person_key SET wrapped = NULL, erased_at = clock_timestamp()"
+                     " WHERE person_id = $1 AND wrapped IS NOT NULL",
+                     s);
+    runtime->sql_read_many = arena_printf(
+        arena,
+        "SELECT aggregate_id, version, type, payload, occurred_at, event_id FROM %s.outbox"
+        " WHERE aggregate_id = ANY ($1) ORDER BY aggregate_id, version",
+        s);
+}
