@@ -381,20 +381,49 @@ static enum nova_status load_overrides(struct settings *settings,
     return status;
 }
 
+// One home has one name, however it was written: links, dots and slashes are gone. What does not
+// exist yet is named within the nearest folder that does.
+static char *one_name(const char *path)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    if (len >= sizeof folder)
+        return copy(path); // whoever uses it says that it is too long
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    for (;;) {
+        if (realpath(folder, real)) {
+            const char *rest = path + strlen(folder);
+            rest += strspn(rest, "/");
+            int rest_len = (int)(path + len - rest);
+            return rest_len > 0
+                       ? copy_printf("%s/%.*s", strcmp(real, "/") == 0 ? "" : real, rest_len, rest)
+                       : copy(real);
+        }
+        char *slash = strrchr(folder, '/');
+        if (!slash || slash == folder)
+            return copy(path);
+        *slash = '\0';
+    }
+}
+
 // A relative home starts at the current folder; the default one at the root.
 static void make_home_absolute(struct settings *settings, const char *root)
 {
     struct value *home = &settings->values[SETTING_HOME];
-    if (*home->text == '/')
-        return;
     char here[PATH_MAX] = "/";
-    if (strcmp(home->origin, "default") == 0 && *root == '/')
-        snprintf(here, sizeof here, "%s", root);
-    else if (!getcwd(here, sizeof here))
-        strcpy(here, "/");
-    char *path = copy_printf("%s/%s", here, home->text);
+    if (*home->text != '/') {
+        if (strcmp(home->origin, "default") == 0 && *root == '/')
+            snprintf(here, sizeof here, "%s", root);
+        else if (!getcwd(here, sizeof here))
+            strcpy(here, "/");
+    }
+    char *path = *home->text == '/' ? copy(home->text) : copy_printf("%s/%s", here, home->text);
     free(home->text);
-    home->text = path;
+    home->text = one_name(path);
+    free(path);
 }
 
 // The file decides about everything but itself, so the flags and the environment choose it, and

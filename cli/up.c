@@ -25,7 +25,7 @@
 #include "cli/server.h"
 #include "cli/supervisor.h"
 
-enum { LOOK_EVERY_MS = 100, READY_MS_MAX = 300000, STARTS_MAX = 8 };
+enum { LOOK_EVERY_MS = 100, READY_MS_MAX = 300000, STOP_MS_MAX = 90000, STARTS_MAX = 8 };
 
 static up_step step_home, step_credentials, step_leftovers, step_ports, step_data, step_servers,
     step_processes;
@@ -298,11 +298,25 @@ static enum nova_status wait_until_ready(struct up *up, bool servers, struct err
     return NOVA_OK;
 }
 
+// A server that cannot run is not left behind in a loop of starts. One that only takes long
+// (PostgreSQL recovers after a crash) goes on.
+static void stop_supervisor(const struct up *up)
+{
+    pid_t supervisor = supervisor_find(up->home);
+    if (!supervisor || kill(supervisor, SIGTERM) != 0)
+        return;
+    for (int waited_ms = 0; supervisor_find(up->home) && waited_ms < STOP_MS_MAX;
+         waited_ms += LOOK_EVERY_MS)
+        usleep(LOOK_EVERY_MS * 1000);
+}
+
 static enum nova_status step_servers(struct up *up, struct error *err)
 {
     enum nova_status status = up->running ? NOVA_OK : start_supervisor(up, err);
     if (status == NOVA_OK)
         status = wait_until_ready(up, true, err);
+    if (status == NOVA_UNAVAILABLE && !up->running)
+        stop_supervisor(up);
     return status;
 }
 

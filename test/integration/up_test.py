@@ -338,6 +338,19 @@ def what_a_killed_supervisor_leaves_behind_is_cleared_away():
 
 
 @case
+def a_server_that_cannot_run_is_named_and_not_left_in_a_loop():
+    with Instance() as it:
+        it.up()
+        it.nova("down")
+        with (it.home / "pg/postgresql.conf").open("a") as conf:
+            conf.write("shared_buffers = nonsense\n")
+        said = it.up(code=1).stderr
+        assert "postgres ends again and again: ./nova logs postgres" in said, said
+        assert "does not run" in it.nova("status", code=1).stderr
+        assert "nonsense" in it.nova("logs", "postgres").stdout
+
+
+@case
 def two_ups_at_once_start_one_supervisor():
     with Instance() as it:
         prepare(it)
