@@ -426,6 +426,21 @@ static void make_home_absolute(struct settings *settings, const char *root)
     free(path);
 }
 
+// Configuration files and shells must be able to carry the path as it is.
+static enum nova_status check_home(const struct settings *settings, struct error *err)
+{
+    const struct value *home = &settings->values[SETTING_HOME];
+    if (strlen(home->text) > SETTINGS_HOME_BYTES_MAX)
+        return error_set(err, NOVA_INVALID_ARGUMENT, "%s: home is longer than %d bytes",
+                         home->origin, SETTINGS_HOME_BYTES_MAX);
+    for (const char *at = home->text; *at; at++)
+        if ((unsigned char)*at < ' ' || strchr("\"'\\$`*?[", *at))
+            return error_set(err, NOVA_INVALID_ARGUMENT,
+                             "%s: home may not hold quotes, $, \\, *, ?, [ or control characters",
+                             home->origin);
+    return NOVA_OK;
+}
+
 // The file decides about everything but itself, so the flags and the environment choose it, and
 // are laid over it afterwards.
 static enum nova_status load_found_file(struct settings *settings, const char *root,
@@ -474,8 +489,11 @@ enum nova_status settings_load(struct settings **out, const struct settings_opti
         return status;
     }
     make_home_absolute(settings, root);
+    status = check_home(settings, err);
+    if (status != NOVA_OK)
+        settings_destroy(&settings);
     *out = settings;
-    return NOVA_OK;
+    return status;
 }
 
 void settings_destroy(struct settings **settings)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/access.h"
+#include "cli/path.h"
 
 int64_t home_free_bytes(const char *path)
 {
@@ -32,7 +33,7 @@ static enum nova_status make_folder(const char *path, mode_t mode, struct error 
 {
     char part[PATH_MAX];
     struct stat info;
-    snprintf(part, sizeof part, "%s", path);
+    path_print(part, "%s", path);
     for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(part, 0755) != 0 && errno != EEXIST)
@@ -65,12 +66,6 @@ enum nova_status home_make(const struct settings *settings, struct error *err)
                    {"logs", 0750},
                    {"run", 0755}};
     const char *home = settings_text(settings, SETTING_HOME);
-    if (strlen(home) > PATH_MAX - 256)
-        return error_set(err, NOVA_INVALID_ARGUMENT, "home is too long a path");
-    for (const char *at = home; *at; at++)
-        if ((unsigned char)*at < ' ' || strchr("\"'\\$", *at))
-            return error_set(err, NOVA_INVALID_ARGUMENT,
-                             "home may not hold quotes, $, \\ or control characters: %s", home);
     int64_t free_bytes = home_free_bytes(home);
     if (free_bytes >= 0 && free_bytes < HOME_FREE_BYTES_MIN)
         return error_set(err, NOVA_RESOURCE_EXHAUSTED,
@@ -90,8 +85,8 @@ enum nova_status home_make(const struct settings *settings, struct error *err)
 // A missing last step may lose the file, never leave half of it: data first, then the name.
 enum nova_status home_write(const char *path, const char *text, mode_t mode, struct error *err)
 {
-    char part[PATH_MAX + 8];
-    snprintf(part, sizeof part, "%s.part", path);
+    char part[PATH_MAX];
+    path_print(part, "%s.part", path);
     int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     size_t len = strlen(text);
     bool good = file >= 0 && fchmod(file, mode) == 0 && write(file, text, len) == (ssize_t)len &&

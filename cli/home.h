@@ -14,7 +14,7 @@
 
 enum { HOME_FREE_BYTES_MIN = 256 << 20 }; // below it nothing is started
 
-// Makes the folders that are missing. A path that a configuration file cannot carry is refused.
+// Makes the folders that are missing.
 MUST_CHECK enum nova_status home_make(const struct settings *settings, struct error *err);
 
 // Free bytes of the disk that holds `path` (or its nearest folder that exists); -1: unknown.

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/access.h"
+#include "cli/path.h"
 
 enum {
     POLITE_MS_MAX = 60000,
@@ -25,7 +26,7 @@ enum kind { KIND_POSTGRES, KIND_NATS, KIND_PROCESS };
 
 struct hunt {
     enum kind kind;
-    char mark[PATH_MAX + 32]; // how it proves to be ours
+    char mark[PATH_MAX]; // how it proves to be ours
 };
 
 // A whole file of /proc, its NULs kept; the length.
@@ -134,8 +135,8 @@ static enum nova_status hunt_down(int *stopped, const struct hunt *hunt, pid_t f
 // PostgreSQL's first process, when it lives; 0: it is gone, and what is left are orphans.
 static pid_t postmaster(const struct hunt *hunt)
 {
-    char path[PATH_MAX + 64], text[32] = "";
-    snprintf(path, sizeof path, "%s/postmaster.pid", hunt->mark);
+    char path[PATH_MAX], text[32] = "";
+    path_print(path, "%s/postmaster.pid", hunt->mark);
     FILE *file = fopen(path, "re");
     if (file && !fgets(text, sizeof text, file))
         text[0] = '\0';
@@ -156,8 +157,8 @@ static enum nova_status stop_postgres(int *stopped, const char *data, struct err
         return status;
     // PostgreSQL believes a number in this file, and after a reboot it may be anybody's. None of
     // its processes is left: the file says nothing any more.
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/postmaster.pid", data);
+    char path[PATH_MAX];
+    path_print(path, "%s/postmaster.pid", data);
     if (unlink(path) != 0 && errno != ENOENT)
         return error_set(err, NOVA_PERMISSION_DENIED, "%s cannot be removed: %s", path,
                          strerror(errno));
@@ -182,5 +183,7 @@ enum nova_status leftovers_stop(int *stopped, const struct settings *settings, s
         status = access_path(path, settings, err, "pg");
     if (status != NOVA_OK || !realpath(path, data))
         return status; // no PostgreSQL was ever made here
+    if (strlen(data) > SETTINGS_HOME_BYTES_MAX)
+        return error_set(err, NOVA_INVALID_ARGUMENT, "%s leads to too long a path", path);
     return stop_postgres(stopped, data, err);
 }

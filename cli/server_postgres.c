@@ -14,6 +14,7 @@
 #include "base/access.h"
 #include "base/log.h"
 #include "cli/home.h"
+#include "cli/path.h"
 #include "cli/server.h"
 
 #define POSTGRES_BIN "/usr/lib/postgresql/15/bin"
@@ -79,8 +80,8 @@ static enum nova_status data_path(char out[PATH_MAX], const struct settings *set
 
 static enum nova_status check_version(const char *data, struct error *err)
 {
-    char path[PATH_MAX + 16], text[16] = "";
-    snprintf(path, sizeof path, "%s/PG_VERSION", data);
+    char path[PATH_MAX], text[16] = "";
+    path_print(path, "%s/PG_VERSION", data);
     FILE *file = fopen(path, "re");
     if (file && !fgets(text, sizeof text, file))
         text[0] = '\0';
@@ -109,19 +110,27 @@ static enum nova_status run_single(const char *data, const struct spawn_user *us
 static enum nova_status run_initdb(const char *data, const char *password_file,
                                    const struct spawn_user *user, struct error *err)
 {
-    char with_password[PATH_MAX + 16];
-    snprintf(with_password, sizeof with_password, "--pwfile=%s", password_file);
-    const char *argv[] = {
-        POSTGRES_BIN "/initdb", "-D",          data, "-U",   ACCESS_SUPERUSER,   "-A",
-        "scram-sha-256",        with_password, "-E", "UTF8", "--locale=C.UTF-8", NULL};
+    const char *argv[] = {POSTGRES_BIN "/initdb",
+                          "-D",
+                          data,
+                          "-U",
+                          ACCESS_SUPERUSER,
+                          "-A",
+                          "scram-sha-256",
+                          "--pwfile",
+                          password_file,
+                          "-E",
+                          "UTF8",
+                          "--locale=C.UTF-8",
+                          NULL};
     const struct spawn initdb = {.argv = argv, .user = *user, .death_signal = SIGKILL};
     return spawn_run(&initdb, NULL, err);
 }
 
 static enum nova_status append_conf(const char *data, struct error *err)
 {
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/postgresql.conf", data);
+    char path[PATH_MAX];
+    path_print(path, "%s/postgresql.conf", data);
     FILE *file = fopen(path, "ae");
     bool good = file && fputs(conf, file) >= 0;
     if (file && fclose(file) != 0)
@@ -150,9 +159,9 @@ static enum nova_status make_place(const char *part, const char *password_file,
 // the next time.
 static void remove_parts(const char *data)
 {
-    char pattern[PATH_MAX + 16];
+    char pattern[PATH_MAX];
     glob_t found;
-    snprintf(pattern, sizeof pattern, "%s.new.*", data);
+    path_print(pattern, "%s.new.*", data);
     if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
         return;
     for (size_t i = 0; i < found.gl_pathc; i++)
@@ -166,10 +175,10 @@ static void remove_parts(const char *data)
 static enum nova_status make_cluster(const char *data, const char *password,
                                      const struct spawn_user *user, struct error *err)
 {
-    char part[PATH_MAX + 32], password_file[PATH_MAX + 16];
+    char part[PATH_MAX], password_file[PATH_MAX];
     remove_parts(data);
-    snprintf(part, sizeof part, "%s.new.%08x", data, randombytes_random());
-    snprintf(password_file, sizeof password_file, "%s.password", data);
+    path_print(part, "%s.new.%08x", data, randombytes_random());
+    path_print(password_file, "%s.password", data);
     enum nova_status status = make_place(part, password_file, password, user, err);
     if (status == NOVA_OK)
         status = run_initdb(part, password_file, user, err);
@@ -189,8 +198,8 @@ static enum nova_status make_cluster(const char *data, const char *password,
 
 static enum nova_status link_cluster(const char *link, const char *data, struct error *err)
 {
-    char part[PATH_MAX + 16];
-    snprintf(part, sizeof part, "%s.new", link);
+    char part[PATH_MAX];
+    path_print(part, "%s.new", link);
     if (strcmp(link, data) == 0)
         return NOVA_OK;
     unlink(part);

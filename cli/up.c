@@ -20,6 +20,7 @@
 #include "cli/credentials.h"
 #include "cli/home.h"
 #include "cli/leftovers.h"
+#include "cli/path.h"
 #include "cli/ports.h"
 #include "cli/process.h"
 #include "cli/server.h"
@@ -57,8 +58,8 @@ void up_progress(const struct up *up, const char *format, ...)
 
 json_t *up_state(const char *home)
 {
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/run/state.json", home);
+    char path[PATH_MAX];
+    path_print(path, "%s/run/state.json", home);
     return json_load_file(path, 0, NULL);
 }
 
@@ -166,8 +167,8 @@ static enum nova_status add_servers(struct supervisor *supervisor, const struct 
 
 static enum nova_status redirect_output(const char *home, struct error *err)
 {
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/logs/supervisor.log", home);
+    char path[PATH_MAX];
+    path_print(path, "%s/logs/supervisor.log", home);
     int log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (log < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
@@ -213,8 +214,8 @@ static enum nova_status start_supervisor(const struct up *up, struct error *err)
     if (pipe2(told, O_CLOEXEC) != 0)
         return error_set(err, NOVA_UNAVAILABLE, "no pipe: %s", strerror(errno));
     // What an earlier supervisor wrote would be read as this one's.
-    char stale[PATH_MAX + 32];
-    snprintf(stale, sizeof stale, "%s/run/state.json", up->home);
+    char stale[PATH_MAX];
+    path_print(stale, "%s/run/state.json", up->home);
     unlink(stale);
     fflush(NULL);
     pid_t pid = fork();

@@ -240,6 +240,22 @@ static void a_home_has_one_name_however_it_is_written(void **state)
     unlink("link");
 }
 
+static void a_home_that_nothing_could_carry_is_refused(void **state)
+{
+    (void)state;
+    static char long_home[SETTINGS_VALUE_BYTES_MAX];
+    memset(long_home, 'x', sizeof long_home - 1);
+    memcpy(long_home, "home=/", 6);
+    const char *refused[] = {long_home, "home=/a\"b", "home=/a$b", "home=/a\nb"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct settings *settings = NULL;
+        const struct settings_options options = {.overrides = &refused[i], .override_count = 1};
+        assert_int_equal(settings_load(&settings, &options, &err), NOVA_INVALID_ARGUMENT);
+        assert_null(settings);
+        assert_memory_equal(err.text, "--set: home ", 12);
+    }
+}
+
 static void secrets_are_not_shown(void **state)
 {
     (void)state;
@@ -328,6 +344,7 @@ int main(void)
         CASE(a_named_file_must_exist_and_is_the_only_one_read),
         CASE(the_file_of_the_home_is_read_when_the_root_has_none),
         CASE(a_home_has_one_name_however_it_is_written),
+        CASE(a_home_that_nothing_could_carry_is_refused),
         CASE(secrets_are_not_shown),
         CASE(the_sample_is_a_file_of_defaults),
         CASE(a_child_gets_the_same_settings_by_its_environment),
