@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/access.h"
+#include "cli/credentials_nats.h"
 #include "cli/home.h"
 
 enum { PASSWORD_RANDOM_BYTES = 24 };
@@ -119,6 +120,12 @@ enum nova_status credentials_make(struct credentials_made *out, const struct set
     *out = (struct credentials_made){0};
     if (sodium_init() < 0)
         return error_set(err, NOVA_INTERNAL, "libsodium has no source of randomness");
+    int seeds = 0;
     enum nova_status status = make_master_keys(out, settings, err);
-    return status == NOVA_OK ? make_passwords(out, settings, err) : status;
+    if (status == NOVA_OK)
+        status = make_passwords(out, settings, err);
+    if (status == NOVA_OK)
+        status = credentials_nats_make(&seeds, settings, err);
+    out->count += seeds;
+    return status;
 }
