@@ -14,7 +14,7 @@
 #include "cli/credentials_nats.h"
 #include "cli/home.h"
 
-enum { PASSWORD_RANDOM_BYTES = 24 };
+enum { PASSWORD_RANDOM_BYTES = 24, KEYS_MADE_BYTES = 4096 };
 
 static const char *const roles[] = {
     "identity_service",
@@ -88,29 +88,61 @@ static enum nova_status make_passwords(struct credentials_made *out,
     return status;
 }
 
-// A master key that was lost is not made anew in silence: what it sealed stays closed for ever. But
-// whether something was sealed is known only to the database, so this is the place that says it.
+// The services for which a key was ever made here, one a line.
+static void read_keys_made(char out[KEYS_MADE_BYTES], const char *path)
+{
+    FILE *file = fopen(path, "re");
+    size_t len = file ? fread(out, 1, KEYS_MADE_BYTES - 1, file) : 0;
+    if (file)
+        fclose(file);
+    out[len] = '\0';
+}
+
+static bool has_line(const char *text, const char *line)
+{
+    size_t len = strlen(line);
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strncmp(at, line, len) == 0 && (at[len] == '\n' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+// A master key that was lost is not made anew in silence: what it sealed would stay closed for
+// ever. A service that is new here gets one. Key first, then the list: never a key that is not
+// there in the list.
+static enum nova_status make_master_key(int *count, const char *list_path,
+                                        const struct settings *settings, const char *service,
+                                        struct error *err)
+{
+    char path[PATH_MAX], keys_made[KEYS_MADE_BYTES];
+    bool made = false;
+    read_keys_made(keys_made, list_path);
+    bool was_made = has_line(keys_made, service);
+    enum nova_status status = access_path(path, settings, err, "credentials/seal/%s", service);
+    if (status == NOVA_OK && was_made && access(path, F_OK) != 0)
+        status = error_set(err, NOVA_FAILED_PRECONDITION,
+                           "%s is missing, and without it everything personal in %s's events stays "
+                           "closed: restore it from a backup",
+                           path, service);
+    if (status == NOVA_OK)
+        status = make_random(&made, path, SEAL_KEY_BYTES, err);
+    if (status == NOVA_OK && !was_made) {
+        assert(strlen(keys_made) + strlen(service) + 2 < sizeof keys_made);
+        strcat(strcat(keys_made, service), "\n");
+        status = home_write(list_path, keys_made, 0600, err);
+    }
+    *count += made;
+    return status;
+}
+
 static enum nova_status make_master_keys(struct credentials_made *out,
                                          const struct settings *settings, struct error *err)
 {
-    enum nova_status status = NOVA_OK;
-    char data[PATH_MAX];
-    status = access_path(data, settings, err, "pg/PG_VERSION");
-    bool used = status == NOVA_OK && access(data, F_OK) == 0;
-    for (size_t i = 0; i < sizeof sealing_services / sizeof *sealing_services; i++) {
-        char path[PATH_MAX];
-        bool made = false;
+    char list_path[PATH_MAX];
+    enum nova_status status = access_path(list_path, settings, err, "credentials/seal/.made");
+    for (size_t i = 0; i < sizeof sealing_services / sizeof *sealing_services; i++)
         if (status == NOVA_OK)
-            status = access_path(path, settings, err, "credentials/seal/%s", sealing_services[i]);
-        if (status == NOVA_OK && used && access(path, F_OK) != 0)
-            status = error_set(err, NOVA_FAILED_PRECONDITION,
-                               "%s is missing, and without it everything personal in %s's events "
-                               "stays closed: restore it from a backup",
-                               path, sealing_services[i]);
-        if (status == NOVA_OK)
-            status = make_random(&made, path, SEAL_KEY_BYTES, err);
-        out->count += made;
-    }
+            status = make_master_key(&out->count, list_path, settings, sealing_services[i], err);
     return status;
 }
 

@@ -290,7 +290,7 @@ def logs_are_shown_by_process():
 def no_secret_is_in_logs_state_or_process_list():
     it = shared()
     secrets = [path.read_text().strip() for path in (it.home / "credentials").rglob("*")
-               if path.is_file() and path.name != "principals"]
+               if path.is_file() and path.name not in ("principals", ".made")]
     texts = [path.read_text() for folder in ("logs", "run") for path in (it.home / folder).iterdir()]
     texts.append(subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
     for secret in secrets:
@@ -400,6 +400,19 @@ def a_lost_master_key_is_not_made_anew_in_silence():
         (it.home / "credentials/seal/identity").unlink()
         said = it.up(code=1).stderr
         assert "credentials/seal/identity is missing" in said and "restore it" in said, said
+
+
+@case
+def servers_that_the_settings_name_elsewhere_are_not_started():
+    shared_url = shared().nova("env", "superuser").stdout.split("DATABASE_URL='")[1].split("'")[0]
+    with Instance() as it:
+        (it.folder / "nova.yaml").write_text(
+            f"postgres:\n  url: {shared_url}\nnats:\n  url: nats://127.0.0.1:{shared().nats_port}\n")
+        it.nova("--config", str(it.folder / "nova.yaml"), "up", "--empty")
+        assert it.state("postgres") is None and it.state("nats-server") is None
+        assert not (it.home / "pg").exists()
+        assert it.nova("--config", str(it.folder / "nova.yaml"), "psql", "superuser", "-Atc",
+                       "select inet_server_port()").stdout == f"{shared().postgres_port}\n"
 
 
 @case
