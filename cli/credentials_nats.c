@@ -2,7 +2,7 @@
 // an interrupted start leaves a seed that nobody knows, and the next one makes another.
 #include "cli/credentials_nats.h"
 
-#if __has_include("bus/nkey.h") // until bus/ is there, accounts.conf is the caller's matter
+#ifdef NOVA_BUS_HAS_NKEYS // until bus/ is there
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>

@@ -29,7 +29,7 @@ static enum nova_status print_nats(const struct settings *settings, const struct
         printf("NATS_URL='%s'\nNATS_USER='%s'\nNATS_NKEY_SEED_FILE='%s'\n"
                "NATS_INBOX_PREFIX='_INBOX.%s'\n",
                url, role->nats, seed, role->nats);
-#if __has_include("bus/nkey.h") // comes with bus/
+#ifdef NOVA_BUS_HAS_NKEYS // until bus/ is there
     if (status == NOVA_OK)
         printf("NATS_ACCOUNT='%s'\n",
                topology_user_is_in_bus_account(role->nats) ? "BUS" : "SERVICES");
