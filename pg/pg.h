@@ -7,19 +7,28 @@
 // Ownership: results belong to the caller (pg_result_destroy); what getters return lives as long as
 //            the result. Parameters borrow what they point to until the call returns.
 // Threads:   one at a time per struct pg.
-// Errors:    SQLSTATE decides. Transient (err->transient): classes 08, 40, 53, 57, 58, 55P03 and a
-//            lost connection, as UNAVAILABLE, or ABORTED for class 40. 23505 is ALREADY_EXISTS,
+// Errors:    SQLSTATE decides. Transient (err->transient): classes 08, 40, 53, 57, 58, 55P03, 25006
+//            (read-only) and a lost connection, as UNAVAILABLE, or ABORTED for class 40; a prepared
+//            statement whose plan PostgreSQL dropped, too. 23505 is ALREADY_EXISTS,
 //            other class 23 FAILED_PRECONDITION, 42501 PERMISSION_DENIED, class 22
 //            INVALID_ARGUMENT, else INTERNAL. The text holds PostgreSQL's message, never a
 //            parameter. pg_failed_* tell the details of the last failure. After a lost connection
 //            every call fails as transient until pg_reconnect succeeds.
-// Bounds:    PG_PARAMS_MAX parameters a statement, PG_STATEMENTS_MAX prepared per connection.
+//            COMMIT of a transaction that had failed is ABORTED, not the success PostgreSQL says.
+// Bounds:    PG_PARAMS_MAX parameters a statement, PG_PARAM_BYTES_MAX each, PG_PIPELINE_MAX
+//            statements a pipeline, PG_STATEMENTS_MAX prepared per connection; what is beyond
+//            those runs unprepared.
 #pragma once
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/event.h"
 
-enum { PG_PARAMS_MAX = 32, PG_STATEMENTS_MAX = 256 };
+enum {
+    PG_PARAMS_MAX = 32,
+    PG_STATEMENTS_MAX = 256,
+    PG_PIPELINE_MAX = 1 << 16,
+    PG_PARAM_BYTES_MAX = ARENA_ALLOC_BYTES_MAX, // a batch's array; far below PostgreSQL's 1 GiB
+};
 
 struct pg;
 struct pg_result;
@@ -53,7 +62,7 @@ struct pg_param pg_int8(int64_t value);
 struct pg_param pg_bool(bool value);
 struct pg_param pg_float8(double value);
 struct pg_param pg_uuid(const struct uuid *id); // NULL: SQL NULL
-struct pg_param pg_bytea(struct bytes bytes);
+struct pg_param pg_bytea(struct bytes bytes);   // data NULL: SQL NULL; of no bytes: data not NULL
 struct pg_param pg_time_us(int64_t unix_us);
 // Arrays for unnest() and = ANY(): built in the arena, which must outlive the call.
 struct pg_param pg_int4_array(struct arena *arena, const int32_t *values, size_t count);
@@ -69,7 +78,8 @@ struct pg_param pg_time_us_array(struct arena *arena, const int64_t *unix_us, si
 // Runs SQL without parameters, several statements allowed (simple protocol; migrations, BEGIN).
 MUST_CHECK enum nova_status pg_exec(struct pg *pg, const char *sql, struct error *err);
 
-// Runs one prepared statement. out may be NULL when the rows do not matter.
+// Runs one prepared statement. out may be NULL when the rows do not matter; after a failure *out
+// is NULL.
 MUST_CHECK enum nova_status pg_query(struct pg_result **out, struct pg *pg, const char *sql,
                                      const struct pg_param *params, size_t param_count,
                                      struct error *err);
@@ -82,22 +92,25 @@ MUST_CHECK enum nova_status pg_query(struct pg_result **out, struct pg *pg, cons
 void pg_pipeline_begin(struct pg *pg);
 void pg_pipeline_add(struct pg *pg, const char *sql, const struct pg_param *params,
                      size_t param_count);
-// Sends, waits for all, fills results[0..n) (n = the statements added; each to be destroyed; NULL
-// where that statement did not run). *failed_at (may be NULL) is the index of the first failure.
-// Transactions inside a pipeline are explicit statements: "BEGIN", ..., "COMMIT"; after a failure
-// the transaction is rolled back before the function returns.
+// Sends, waits for all, fills results[0..n) (n = the statements added, at least one; each to be
+// destroyed; NULL where that statement did not run). *failed_at (may be NULL) is the index of the
+// first failure. Transactions inside a pipeline are explicit statements: "BEGIN", ..., "COMMIT";
+// after a failure the transaction is rolled back before the function returns (pg_query leaves that
+// to the caller).
 MUST_CHECK enum nova_status pg_pipeline_end(struct pg_result **results, size_t n, size_t *failed_at,
                                             struct pg *pg, struct error *err);
 
 // Rolls back an open transaction, if any. Safe on a lost connection.
 void pg_rollback(struct pg *pg);
 
+// Getters assert that the value is there, but for text and bytea: NULL then (pg_get_time_us gives
+// INT64_MAX for infinity).
 void pg_result_destroy(struct pg_result **result);   // takes NULL, sets NULL
 size_t pg_rows(const struct pg_result *result);      // 0 for NULL
 int64_t pg_affected(const struct pg_result *result); // rows of INSERT, UPDATE, DELETE
 bool pg_is_null(const struct pg_result *result, size_t row, int column);
 int32_t pg_get_int4(const struct pg_result *result, size_t row, int column);
-int64_t pg_get_int8(const struct pg_result *result, size_t row, int column);
+int64_t pg_get_int8(const struct pg_result *result, size_t row, int column);  // int4 too
 double pg_get_float8(const struct pg_result *result, size_t row, int column); // float4 too
 bool pg_get_bool(const struct pg_result *result, size_t row, int column);
 struct uuid pg_get_uuid(const struct pg_result *result, size_t row, int column);

@@ -2,49 +2,26 @@
 # The migrations and their grants, tried on a private PostgreSQL of this test's own.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-bin=/usr/lib/postgresql/15/bin
-home=$(mktemp -d /tmp/nova-migrations.XXXXXX)
-server=()
-if [ "$(id -u)" -eq 0 ]; then # PostgreSQL refuses to run as root
-  chown postgres "$home"
-  server=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-fi
-cd "$home"
-trap '"${server[@]}" "$bin/pg_ctl" -D "$home/data" -m immediate stop >/dev/null 2>&1 || true
-      cd /; rm -rf "$home"' EXIT
-"${server[@]}" "$bin/initdb" -D "$home/data" -U nova -A trust -E UTF8 --locale=C >/dev/null
-"${server[@]}" "$bin/pg_ctl" -D "$home/data" -w -l "$home/log" start >/dev/null \
-  -o "-c listen_addresses='' -c unix_socket_directories='$home'" || { cat "$home/log"; exit 1; }
+. "$root/test/lib/postgres.sh"
+postgres_start
 
-place=0 failed=0
 sql() { # sql ROLE STATEMENT: as that role
-  "$bin/psql" -h "$home" -U nova -d postgres -qAtX -v ON_ERROR_STOP=1 -c "SET ROLE $1" -c "$2" 2>&1
-}
-report() { # report RESULT BEHAVIOUR
-  place=$((place + 1))
-  if [ "$1" = 0 ]; then echo "ok $place - $2"; else echo "not ok $place - $2"; failed=1; fi
+  postgres_psql -c "SET ROLE $1" -c "$2" 2>&1
 }
 allowed() { # allowed BEHAVIOUR ROLE STATEMENT
   local output code=0
   output=$(sql "$2" "$3") || { code=1; echo "# $output"; }
-  report $code "$1"
+  tap $code "$1"
 }
 refused() { # refused BEHAVIOUR TEXT ROLE STATEMENT: fails with that text
   local output code=1
   if output=$(sql "$3" "$4"); then echo "# it was allowed"; else
     case $output in *"$2"*) code=0 ;; *) echo "# $output" ;; esac
   fi
-  report $code "$1"
+  tap $code "$1"
 }
 
-for service in identity content communication; do
-  for kind in roles tables functions grants; do
-    for file in "$root/migrations/common/$kind"/*.sql; do
-      "$bin/psql" -h "$home" -U nova -d postgres -qAtX -v ON_ERROR_STOP=1 -v service=$service \
-        -v service_role=${service}_service -v relay_role=${service}_relay -f "$file" >/dev/null
-    done
-  done
-done
+postgres_migrate >"$postgres_home/migrated" || exit 1
 
 columns="event_id, type, aggregate_type, aggregate_id, version, actor, command_id, command_index,
   command_digest, correlation_id, causation_id, occurred_at, payload"
@@ -76,12 +53,6 @@ allowed every_event_carries_the_newest_log_id $me \
 refused a_relay_cannot_append "permission denied" identity_relay \
   "$insert ($columns) VALUES ($(values 4 1 4))"
 allowed a_relay_reads_the_outbox identity_relay "SELECT count(*) FROM identity.outbox"
-for other in identity content; do
-  refused "communication_cannot_read_${other}s_outbox" "permission denied for schema $other" \
-    communication_service "SELECT * FROM $other.outbox"
-  refused "communication_cannot_append_to_${other}s_outbox" "permission denied for schema $other" \
-    communication_service "INSERT INTO $other.outbox ($columns) VALUES ($(values 5 1 5))"
-done
 refused only_a_relay_ends_writers "permission denied" $me "SELECT identity.end_stuck_writer(1)"
 allowed a_relay_ends_nobody_without_the_lock identity_relay \
   "SELECT 1 / (NOT identity.end_stuck_writer(pg_backend_pid()))::int"
@@ -89,7 +60,7 @@ allowed a_relay_ends_nobody_without_the_lock identity_relay \
 # A writer that holds its transaction open until it is ended.
 { echo "SET ROLE $me; BEGIN; $insert ($columns) VALUES ($(values 6 1 6));
         SELECT pg_sleep(600);"; } |
-  "$bin/psql" -h "$home" -U nova -d postgres -qAtX >/dev/null 2>&1 &
+  postgres_psql >/dev/null 2>&1 &
 holder="SELECT pid FROM pg_locks WHERE relation = 'identity.outbox'::regclass
         AND mode = 'RowExclusiveLock' AND granted"
 for _ in $(seq 200); do # until the lock is there
@@ -97,6 +68,11 @@ for _ in $(seq 200); do # until the lock is there
   [ -n "$pid" ] && break
   sleep 0.05
 done
+allowed a_relay_sees_who_holds_its_outboxs_lock identity_relay \
+  "SELECT 1 / (role = 'nova' AND started_at < clock_timestamp() AND pid = ${pid:-0})::int
+   FROM identity.outbox_writers()"
+refused a_service_cannot_look_at_others_sessions "permission denied" $me \
+  "SELECT * FROM identity.outbox_writers()"
 refused another_services_relay_cannot_end_it "permission denied" communication_relay \
   "SELECT identity.end_stuck_writer(${pid:-0})"
 allowed a_relay_ends_a_holder_of_its_outboxs_lock identity_relay \
@@ -104,4 +80,139 @@ allowed a_relay_ends_a_holder_of_its_outboxs_lock identity_relay \
 wait
 allowed an_ended_writer_leaves_no_event identity_relay \
   "SELECT 1 / (count(*) = 1)::int FROM identity.outbox"
-exit $failed
+
+# Keys of persons: made once, erased, never changed otherwise.
+allowed a_service_keeps_a_persons_key $me \
+  "INSERT INTO identity.person_key (person_id, key_id, wrapped) VALUES ($(id 1), $(id 2), 'k')"
+refused a_person_has_one_key "person_key_pkey" $me \
+  "INSERT INTO identity.person_key (person_id, key_id, wrapped) VALUES ($(id 1), $(id 3), 'k')"
+refused a_person_cannot_be_unforgotten "permission denied" $me \
+  "UPDATE identity.person_key SET person_id = $(id 9)"
+refused a_tombstone_cannot_be_removed "permission denied" $me "DELETE FROM identity.person_key"
+refused a_key_is_erased_and_dated_together "person_key_check" identity_consumer \
+  "UPDATE identity.person_key SET wrapped = NULL"
+allowed a_consumer_forgets_a_person identity_consumer \
+  "UPDATE identity.person_key SET wrapped = NULL, erased_at = now() WHERE person_id = $(id 1)"
+refused an_auditor_cannot_open_what_is_sealed "permission denied" auditor \
+  "SELECT * FROM identity.person_key"
+refused an_operator_cannot_open_what_is_sealed "permission denied" operator \
+  "SELECT * FROM identity.person_key"
+
+# Leases.
+allowed a_relay_takes_its_lease identity_relay \
+  "UPDATE identity.relay_lease SET owner = $(id 1), owner_name = 'a', epoch = epoch + 1,
+     lease_until = clock_timestamp() + '5s' WHERE lease_until < clock_timestamp()"
+refused a_relay_cannot_add_a_second_lease "permission denied" identity_relay \
+  "INSERT INTO identity.relay_lease (service) VALUES ('content')"
+refused a_service_cannot_stop_its_relay "permission denied" $me \
+  "UPDATE identity.relay_lease SET epoch = 99"
+
+# People.
+allowed an_auditor_reads_every_log auditor "SELECT count(*) FROM identity.outbox, content.outbox,
+  communication.outbox, identity.log, content.log, communication.log"
+refused an_auditor_cannot_append "permission denied" auditor \
+  "$insert ($columns) VALUES ($(values 7 1 7))"
+refused an_operator_cannot_append "permission denied" operator \
+  "$insert ($columns) VALUES ($(values 7 1 7))"
+refused an_operator_cannot_drop_an_outbox "must be owner" operator "DROP TABLE content.outbox"
+refused a_read_models_owner_cannot_drop_an_outbox "must be owner" content_owner \
+  "DROP TABLE content.outbox"
+
+# A generation of a read model, as a rebuild makes it.
+allowed an_operator_builds_a_generation operator \
+  "SET ROLE content_owner; CREATE SCHEMA views_g2; CREATE TABLE views_g2.post (id bigint);
+   CREATE VIEW content.post AS SELECT * FROM views_g2.post"
+allowed the_consumer_fills_it content_consumer "INSERT INTO views_g2.post VALUES (1)"
+allowed the_service_reads_it_through_the_view content_service "SELECT 1 / id FROM content.post"
+refused the_service_cannot_reach_behind_the_view "permission denied for schema" content_service \
+  "SELECT * FROM views_g2.post"
+refused the_service_cannot_write_a_read_model "permission denied" content_service \
+  "INSERT INTO content.post VALUES (2)"
+refused the_consumer_cannot_drop_a_generation "must be owner" content_consumer \
+  "DROP SCHEMA views_g2 CASCADE"
+refused another_service_cannot_read_it "permission denied" communication_service \
+  "SELECT * FROM content.post"
+allowed an_operator_drops_a_generation operator "DROP SCHEMA views_g2 CASCADE"
+refused an_operator_builds_nothing_in_identity "permission denied" operator \
+  "CREATE TABLE identity.mine (id bigint)"
+
+# Everything each role may do with each table, and nothing else. A line: role, table, what it may
+# do with the whole table, or with columns only (in brackets). <service> stands for each of those
+# named before.
+may() { # may SERVICE: as it is
+  postgres_psql -v service="$1" <<'SQL'
+SELECT regexp_replace(r.rolname, '^' || :'service' || '_', '') || ' ' || c.relname || ': ' ||
+       string_agg(coalesce(p, '[' || q || ']'), ' ' ORDER BY place)
+FROM pg_class AS c JOIN pg_namespace AS s ON s.oid = c.relnamespace
+CROSS JOIN pg_roles AS r
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES',
+                        'TRIGGER']) WITH ORDINALITY AS kind (kind, place)
+CROSS JOIN LATERAL (SELECT CASE WHEN has_table_privilege(r.oid, c.oid, kind) THEN kind END AS p,
+    CASE WHEN kind IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND
+              has_any_column_privilege(r.oid, c.oid, kind) THEN kind END AS q) AS may
+WHERE s.nspname = :'service' AND c.relkind IN ('r', 'v', 'p') AND (p IS NOT NULL OR q IS NOT NULL)
+  AND NOT r.rolsuper AND r.rolname !~ '^pg_'
+GROUP BY r.rolname, c.relname ORDER BY c.relname COLLATE "C", r.rolname COLLATE "C";
+SQL
+}
+expected_outbox='auditor log: SELECT
+operator log: SELECT
+relay log: SELECT
+service log: SELECT
+auditor outbox: SELECT
+operator outbox: SELECT
+relay outbox: SELECT
+service outbox: SELECT [INSERT]
+consumer person_key: SELECT [UPDATE]
+service person_key: SELECT INSERT [UPDATE]
+operator relay_lease: SELECT
+relay relay_lease: SELECT [UPDATE]
+service snapshot: SELECT INSERT UPDATE DELETE'
+expected_inbox='consumer checkpoint: SELECT INSERT UPDATE
+operator checkpoint: SELECT INSERT UPDATE DELETE
+service checkpoint: SELECT
+consumer consumer_lease: SELECT INSERT UPDATE
+operator consumer_lease: SELECT INSERT UPDATE
+consumer dead_letter: SELECT INSERT UPDATE DELETE
+operator dead_letter: SELECT INSERT UPDATE DELETE
+consumer generation: SELECT INSERT UPDATE
+operator generation: SELECT INSERT UPDATE
+service generation: SELECT'
+expected_identity='service account: SELECT INSERT UPDATE DELETE
+service session: SELECT INSERT UPDATE DELETE
+service signing_key: SELECT INSERT'
+for service in identity content communication search; do
+  case $service in
+    identity) expected="$expected_outbox"$'\n'"$expected_identity" ;;
+    search) expected=$expected_inbox ;;
+    *) expected="$expected_outbox"$'\n'"$expected_inbox" ;;
+  esac
+  code=0
+  diff <(LC_ALL=C sort <<<"$expected") <(may $service | LC_ALL=C sort) >"$postgres_home/diff" ||
+    { code=1; sed 's/^/# /' "$postgres_home/diff"; }
+  tap $code "the_tables_of_${service}_grant_what_is_listed_and_nothing_else"
+done
+
+# Every role of a service tries everything on every table, sequence and function of the others.
+attempts=0
+for service in identity content communication search; do
+  leaks=
+  for kind in owner service relay consumer; do
+    role=${service}_$kind
+    [ "$role" = search_relay ] && continue # it has no outbox
+    output=$(postgres_psql -v role="$role" -v service="$service" \
+      -f "$root/test/integration/migrations_matrix.sql" 2>&1) || leaks+="$role: $output"$'\n'
+    leaks+=$(sed -n "s/^leak: /$role: /p" <<<"$output")
+    count=$(sed -n 's/^attempts: //p' <<<"$output")
+    attempts=$((attempts + ${count:-0}))
+  done
+  [ -z "$leaks" ] || sed 's/^/# /' <<<"$leaks"
+  tap $([ -z "$leaks" ]; echo $?) "the_roles_of_${service}_can_do_nothing_to_the_other_services"
+done
+echo "# $attempts attempts were refused"
+tap $([ $attempts -gt 1000 ]; echo $?) the_attempts_were_made
+limits=$(postgres_psql -c "SELECT string_agg(s, ',' ORDER BY s) FROM pg_db_role_setting,
+  unnest(setconfig) AS s WHERE setrole = 'content_service'::regrole")
+tap $([ "$limits" = "idle_in_transaction_session_timeout=10s,lock_timeout=5s,statement_timeout=15s" ]
+  echo $?) a_services_sessions_are_bounded
+tap_end

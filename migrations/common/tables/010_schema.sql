@@ -1,3 +1,3 @@
--- The service's schema. Nobody but its own roles may even look into it.
-SELECT format('CREATE SCHEMA %I AUTHORIZATION %I', :'service', :'service' || '_owner') \gexec
-REVOKE ALL ON SCHEMA :"service" FROM PUBLIC;
+-- The service's schema. Nobody but its own roles may even look into it. It belongs to the migrating
+-- superuser: a schema's owner may drop whatever is in it, and nobody may drop an outbox.
+CREATE SCHEMA :"service";

@@ -27,5 +27,11 @@ CREATE TABLE :"service".outbox (
 CREATE UNIQUE INDEX outbox_command_id ON :"service".outbox (actor, command_id)
     WHERE command_index = 0;
 -- The log id is a literal default that no service may write (docs/decisions/0002).
-SELECT format('ALTER TABLE %I.outbox ALTER COLUMN log_id SET DEFAULT %L', :'service', log_id)
-FROM :"service".log \gexec
+SELECT set_config('nova.service', :'service', true);
+SELECT set_config('nova.log_id', log_id::text, true) FROM :"service".log;
+DO $do$
+BEGIN
+    EXECUTE format('ALTER TABLE %I.outbox ALTER COLUMN log_id SET DEFAULT %L',
+                   current_setting('nova.service'), current_setting('nova.log_id'));
+END
+$do$;
