@@ -381,20 +381,64 @@ static enum nova_status load_overrides(struct settings *settings,
     return status;
 }
 
+// One home has one name, however it was written: links, dots and slashes are gone. What does not
+// exist yet is named within the nearest folder that does.
+static char *one_name(const char *path)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    if (len >= sizeof folder)
+        return copy(path); // whoever uses it says that it is too long
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    for (;;) {
+        if (realpath(folder, real)) {
+            const char *rest = path + strlen(folder);
+            rest += strspn(rest, "/");
+            int rest_len = (int)(path + len - rest);
+            return rest_len > 0
+                       ? copy_printf("%s/%.*s", strcmp(real, "/") == 0 ? "" : real, rest_len, rest)
+                       : copy(real);
+        }
+        char *slash = strrchr(folder, '/');
+        if (!slash || slash == folder)
+            return copy(path);
+        *slash = '\0';
+    }
+}
+
 // A relative home starts at the current folder; the default one at the root.
 static void make_home_absolute(struct settings *settings, const char *root)
 {
     struct value *home = &settings->values[SETTING_HOME];
-    if (*home->text == '/')
-        return;
     char here[PATH_MAX] = "/";
-    if (strcmp(home->origin, "default") == 0 && *root == '/')
-        snprintf(here, sizeof here, "%s", root);
-    else if (!getcwd(here, sizeof here))
-        strcpy(here, "/");
-    char *path = copy_printf("%s/%s", here, home->text);
+    if (*home->text != '/') {
+        if (strcmp(home->origin, "default") == 0 && *root == '/')
+            snprintf(here, sizeof here, "%s", root);
+        else if (!getcwd(here, sizeof here))
+            strcpy(here, "/");
+    }
+    char *path = *home->text == '/' ? copy(home->text) : copy_printf("%s/%s", here, home->text);
     free(home->text);
-    home->text = path;
+    home->text = one_name(path);
+    free(path);
+}
+
+// Configuration files and shells must be able to carry the path as it is.
+static enum nova_status check_home(const struct settings *settings, struct error *err)
+{
+    const struct value *home = &settings->values[SETTING_HOME];
+    if (strlen(home->text) > SETTINGS_HOME_BYTES_MAX)
+        return error_set(err, NOVA_INVALID_ARGUMENT, "%s: home is longer than %d bytes",
+                         home->origin, SETTINGS_HOME_BYTES_MAX);
+    for (const char *at = home->text; *at; at++)
+        if ((unsigned char)*at < ' ' || strchr("\"'\\$`*?[", *at))
+            return error_set(err, NOVA_INVALID_ARGUMENT,
+                             "%s: home may not hold quotes, $, \\, *, ?, [ or control characters",
+                             home->origin);
+    return NOVA_OK;
 }
 
 // The file decides about everything but itself, so the flags and the environment choose it, and
@@ -445,8 +489,11 @@ enum nova_status settings_load(struct settings **out, const struct settings_opti
         return status;
     }
     make_home_absolute(settings, root);
+    status = check_home(settings, err);
+    if (status != NOVA_OK)
+        settings_destroy(&settings);
     *out = settings;
-    return NOVA_OK;
+    return status;
 }
 
 void settings_destroy(struct settings **settings)

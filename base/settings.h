@@ -18,7 +18,11 @@
 
 #include "base/error.h"
 
-enum { SETTINGS_FILE_BYTES_MAX = 65536, SETTINGS_VALUE_BYTES_MAX = 4096 };
+enum {
+    SETTINGS_FILE_BYTES_MAX = 65536,
+    SETTINGS_VALUE_BYTES_MAX = 4096,
+    SETTINGS_HOME_BYTES_MAX = 3800, // what is in it has a path below PATH_MAX, too
+};
 
 enum setting {
 #define SETTING(name, ...) SETTING_##name,

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/path.h"
+
 enum talk { TALK_ON, TALK_READY, TALK_BUSY, TALK_NONE };
 enum { STORE_PATHS_MAX = 16 };
 
@@ -195,12 +197,12 @@ static enum talk nats_talk(struct probe *probe)
 static void store_note(struct probe *probe, const char *name)
 {
     struct stat info;
-    char path[4096 + 160];
+    char path[PATH_MAX];
     struct seen seen;
     for (size_t i = 0; i < probe->seen_count; i++)
         if (strcmp(probe->seen[i].name, name) == 0)
             return;
-    snprintf(path, sizeof path, "%s/%s", probe->store, name);
+    path_print(path, "%s/%s", probe->store, name);
     int len = snprintf(seen.name, sizeof seen.name, "%s", name);
     if (probe->seen_count == STORE_PATHS_MAX || len >= (int)sizeof seen.name ||
         stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
@@ -215,8 +217,8 @@ const char *probe_lost(struct probe *probe)
         return NULL;
     for (size_t i = 0; i < probe->seen_count; i++) {
         struct stat info;
-        char path[4096 + 160];
-        snprintf(path, sizeof path, "%s/%s", probe->store, probe->seen[i].name);
+        char path[PATH_MAX];
+        path_print(path, "%s/%s", probe->store, probe->seen[i].name);
         if (stat(path, &info) != 0 || info.st_ino != probe->seen[i].inode)
             return "its store was removed";
     }
@@ -226,10 +228,10 @@ const char *probe_lost(struct probe *probe)
 // The store's folders: itself, JetStream's, and one for each account.
 static void store_look(struct probe *probe)
 {
-    char path[4096 + 160];
+    char path[PATH_MAX];
     store_note(probe, ".");
     store_note(probe, "jetstream");
-    snprintf(path, sizeof path, "%s/jetstream", probe->store);
+    path_print(path, "%s/jetstream", probe->store);
     DIR *folder = opendir(path);
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
         char name[300];

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/path.h"
 
 enum { LOGS_EVERY_MS = 2000, ORDER_AGAIN_MS = 1000 };
 
@@ -36,8 +37,8 @@ static int64_t clock_ms(void)
 
 static int lock_open(const char *home, int flags)
 {
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/run/supervisor.pid", home);
+    char path[PATH_MAX];
+    path_print(path, "%s/run/supervisor.pid", home);
     return open(path, flags | O_CLOEXEC, 0644);
 }
 
@@ -150,9 +151,8 @@ void supervisor_add(struct supervisor *supervisor, const struct supervisor_child
     assert(supervisor->child_count < SUPERVISOR_CHILDREN_MAX);
     struct child *child = &supervisor->children[supervisor->child_count++];
     *child = (struct child){.is = *is, .since = time(NULL), .shown = SUPERVISE_WAITING};
-    int used = snprintf(child->log_path, sizeof child->log_path, "%s/logs/", supervisor->home);
-    snprintf(child->log_path + used, sizeof child->log_path - (size_t)used, "%s.log", is->name);
-    for (char *at = child->log_path + used; *at; at++)
+    path_print(child->log_path, "%s/logs/%s.log", supervisor->home, is->name);
+    for (char *at = child->log_path + strlen(supervisor->home) + strlen("/logs/"); *at; at++)
         *at = *at == '/' ? '.' : *at;
     child->log = open(child->log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     supervise_begin(&child->supervise, &is->limits, clock_ms());
@@ -404,10 +404,10 @@ static void note_changes(struct supervisor *supervisor)
 static void bound_log(int log, const char *path)
 {
     struct stat info;
-    char older[PATH_MAX + 40];
+    char older[PATH_MAX];
     if (log < 0 || fstat(log, &info) != 0 || info.st_size < SUPERVISOR_LOG_BYTES_MAX)
         return;
-    snprintf(older, sizeof older, "%s.1", path);
+    path_print(older, "%s.1", path);
     int from = open(path, O_RDONLY | O_CLOEXEC);
     int to = open(older, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     off_t left = SUPERVISOR_LOG_BYTES_MAX; // its newest part
@@ -433,9 +433,9 @@ static void phase_logs(struct supervisor *supervisor, int64_t now_ms)
     supervisor->logs_checked_ms = now_ms;
     for (size_t i = 0; i < supervisor->child_count; i++)
         bound_log(supervisor->children[i].log, supervisor->children[i].log_path);
-    char own[PATH_MAX + 32];
+    char own[PATH_MAX];
     struct stat at_path, at_stderr;
-    snprintf(own, sizeof own, "%s/logs/supervisor.log", supervisor->home);
+    path_print(own, "%s/logs/supervisor.log", supervisor->home);
     if (stat(own, &at_path) == 0 && fstat(STDERR_FILENO, &at_stderr) == 0 &&
         at_path.st_ino == at_stderr.st_ino)
         bound_log(STDERR_FILENO, own);

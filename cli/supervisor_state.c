@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/path.h"
 
 static json_t *time_json(time_t at)
 {
@@ -51,9 +52,9 @@ static json_t *state_json(const struct supervisor *supervisor)
 
 void supervisor_state_write(struct supervisor *supervisor)
 {
-    char path[PATH_MAX + 32], part[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/run/state.json", supervisor->home);
-    snprintf(part, sizeof part, "%s/run/state.json.part", supervisor->home);
+    char path[PATH_MAX], part[PATH_MAX];
+    path_print(path, "%s/run/state.json", supervisor->home);
+    path_print(part, "%s/run/state.json.part", supervisor->home);
     json_t *state = state_json(supervisor);
     int failed = json_dump_file(state, part, JSON_INDENT(1));
     json_decref(state);

@@ -20,7 +20,7 @@ TIMEOUT_S = 600  # a hanging test is a failure, not a hanging run
 def programs(build):
     for source in sorted((ROOT / "test/unit").glob("test_*.c")):
         yield f"unit/{source.stem}", [str(build / "test" / source.stem)]
-    scripts = {".py": "python3", ".sh": "bash"}
+    scripts = {".py": sys.executable, ".sh": "bash"}
     for folder, pattern in (("unit", "*_test.*"), ("integration", "*_test.*"), ("tidy", "*_test.*")):
         for script in sorted((ROOT / "test" / folder).glob(pattern)):
             if script.suffix in scripts:

@@ -443,6 +443,26 @@ static void a_session_that_ends_itself_in_a_pipeline_is_a_lost_one(void **state)
     assert_int_equal(count_of(pg, "SELECT 1"), 1);
 }
 
+// Its last word is of class 25, which alone would not pass by itself.
+static void a_session_ended_for_idling_is_a_lost_one(void **state)
+{
+    struct pg *pg = *state, *other = connect_to_server();
+    struct error err;
+    struct pg_param pid = pg_int4((int32_t)count_of(pg, "SELECT pg_backend_pid()"));
+    must_run(pg, "SET idle_in_transaction_session_timeout = 1; BEGIN");
+    for (bool there = true; there;) {
+        struct pg_result *result = must_query(
+            other, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)", &pid, 1);
+        there = pg_get_bool(result, 0, 0);
+        pg_result_destroy(&result);
+    }
+    pg_destroy(&other);
+    assert_int_equal(pg_query(NULL, pg, "SELECT 1", NULL, 0, &err), NOVA_UNAVAILABLE);
+    assert_true(err.transient);
+    assert_string_equal(pg_failed_state(pg), "25P03");
+    assert_false(pg_is_connected(pg));
+}
+
 static void a_statement_that_takes_too_long_may_be_tried_again(void **state)
 {
     struct pg *pg = *state;
@@ -513,6 +533,7 @@ int main(void)
         CASE(a_changed_view_is_prepared_anew_at_the_next_attempt),
         CASE(a_lost_connection_fails_all_calls_until_reconnected),
         CASE(a_session_that_ends_itself_in_a_pipeline_is_a_lost_one),
+        CASE(a_session_ended_for_idling_is_a_lost_one),
         CASE(a_statement_that_takes_too_long_may_be_tried_again),
         CASE(copy_is_refused_and_nothing_hangs),
         CASE(a_connection_is_named_and_speaks_utf8_and_utc),

@@ -210,4 +210,11 @@ check each_lies_where_it_was_said is "$(query "SELECT to_regnamespace('search') 
   postgres_psql -d apart -c "SELECT to_regnamespace('search') IS NOT NULL AND
                              to_regnamespace('identity') IS NULL")" tt
 check both_verify db verify
+postgres_psql -c 'DROP DATABASE apart' -c 'CREATE DATABASE apart'
+printf 'a-password-of-nobody' >"$home/credentials/postgres/search_relay"
+chmod 600 "$home/credentials/postgres/search_relay"
+check a_password_of_no_role_is_named \
+  fails_with "setting the password of search_relay: no migration makes such a role" db migrate
+check and_only_where_its_service_lies is \
+  "$(postgres_psql -d apart -c "SELECT to_regnamespace('search') IS NOT NULL")" t
 tap_end

@@ -5,6 +5,7 @@
 #   postgres_psql ARGUMENT... psql as the superuser, stopping at the first error
 #   postgres_stop MODE        as pg_ctl's -m: fast, immediate
 #   postgres_again            starts it again after a stop
+#   postgres_end              stops and removes it; at EXIT, unless the caller sets a trap of its own
 #   postgres_migrate OPTION.. `nova db migrate` of all services (the root and build in use)
 #   tap RESULT BEHAVIOUR      prints a TAP line; tap_end exits with the outcome
 

@@ -218,6 +218,44 @@ static void the_file_of_the_home_is_read_when_the_root_has_none(void **state)
     settings_destroy(&settings);
 }
 
+static void a_home_has_one_name_however_it_is_written(void **state)
+{
+    (void)state;
+    char home[128];
+    assert_int_equal(system("mkdir home && ln -s home link"), 0);
+    snprintf(home, sizeof home, "%s/home", folder);
+    const char *written[] = {"home=home", "home=./home//", "home=link", "home=home/../link/"};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        const struct settings_options options = {.overrides = &written[i], .override_count = 1};
+        struct settings *settings = load(&options);
+        assert_string_equal(settings_text(settings, SETTING_HOME), home);
+        settings_destroy(&settings);
+    }
+    const char *missing = "home=link/a/b/";
+    const struct settings_options options = {.overrides = &missing, .override_count = 1};
+    struct settings *settings = load(&options);
+    strcat(home, "/a/b");
+    assert_string_equal(settings_text(settings, SETTING_HOME), home);
+    settings_destroy(&settings);
+    unlink("link");
+}
+
+static void a_home_that_nothing_could_carry_is_refused(void **state)
+{
+    (void)state;
+    static char long_home[SETTINGS_VALUE_BYTES_MAX];
+    memset(long_home, 'x', sizeof long_home - 1);
+    memcpy(long_home, "home=/", 6);
+    const char *refused[] = {long_home, "home=/a\"b", "home=/a$b", "home=/a\nb"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct settings *settings = NULL;
+        const struct settings_options options = {.overrides = &refused[i], .override_count = 1};
+        assert_int_equal(settings_load(&settings, &options, &err), NOVA_INVALID_ARGUMENT);
+        assert_null(settings);
+        assert_memory_equal(err.text, "--set: home ", 12);
+    }
+}
+
 static void secrets_are_not_shown(void **state)
 {
     (void)state;
@@ -305,6 +343,8 @@ int main(void)
         CASE(mistakes_in_environment_and_flags_name_their_source),
         CASE(a_named_file_must_exist_and_is_the_only_one_read),
         CASE(the_file_of_the_home_is_read_when_the_root_has_none),
+        CASE(a_home_has_one_name_however_it_is_written),
+        CASE(a_home_that_nothing_could_carry_is_refused),
         CASE(secrets_are_not_shown),
         CASE(the_sample_is_a_file_of_defaults),
         CASE(a_child_gets_the_same_settings_by_its_environment),

@@ -1,0 +1,163 @@
+// credentials.c - see credentials.h.
+#include "cli/credentials.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/access.h"
+#include "cli/credentials_nats.h"
+#include "cli/home.h"
+
+enum { PASSWORD_RANDOM_BYTES = 24, KEYS_MADE_BYTES = 4096 };
+
+static const char *const roles[] = {
+    "identity_service",
+    "identity_relay",
+    "identity_consumer",
+    "content_service",
+    "content_relay",
+    "content_consumer",
+    "communication_service",
+    "communication_relay",
+    "communication_consumer",
+    "search_service",
+    "search_consumer",
+    "operator",
+    "auditor",
+};
+
+// Services whose events hold personal data.
+static const char *const sealing_services[] = {"identity", "content", "communication"};
+
+size_t credentials_role_count(void)
+{
+    return sizeof roles / sizeof *roles;
+}
+
+const char *credentials_role(size_t i)
+{
+    assert(i < credentials_role_count());
+    return roles[i];
+}
+
+// A secret of random hexadecimal digits, unless the file is there. *made: it was written.
+static enum nova_status make_random(bool *made, const char *path, size_t random_bytes,
+                                    struct error *err)
+{
+    uint8_t random[SEAL_KEY_BYTES];
+    char text[2 * sizeof random + 2];
+    assert(random_bytes <= sizeof random);
+    *made = false;
+    if (access(path, F_OK) == 0)
+        return NOVA_OK;
+    randombytes_buf(random, random_bytes);
+    sodium_bin2hex(text, sizeof text - 1, random, random_bytes);
+    strcat(text, "\n");
+    *made = true;
+    enum nova_status status = home_write(path, text, 0600, err);
+    sodium_memzero(random, sizeof random);
+    sodium_memzero(text, sizeof text);
+    return status;
+}
+
+static enum nova_status make_password(bool *made, const struct settings *settings, const char *role,
+                                      struct error *err)
+{
+    char path[PATH_MAX];
+    enum nova_status status = access_path(path, settings, err, "credentials/postgres/%s", role);
+    return status == NOVA_OK ? make_random(made, path, PASSWORD_RANDOM_BYTES, err) : status;
+}
+
+static enum nova_status make_passwords(struct credentials_made *out,
+                                       const struct settings *settings, struct error *err)
+{
+    bool made = false;
+    enum nova_status status = make_password(&made, settings, ACCESS_SUPERUSER, err);
+    out->superuser_anew = made;
+    out->count += made;
+    for (size_t i = 0; i < credentials_role_count() && status == NOVA_OK; i++) {
+        status = make_password(&made, settings, roles[i], err);
+        out->count += made;
+    }
+    return status;
+}
+
+// The services for which a key was ever made here, one a line.
+static void read_keys_made(char out[KEYS_MADE_BYTES], const char *path)
+{
+    FILE *file = fopen(path, "re");
+    size_t len = file ? fread(out, 1, KEYS_MADE_BYTES - 1, file) : 0;
+    if (file)
+        fclose(file);
+    out[len] = '\0';
+}
+
+static bool has_line(const char *text, const char *line)
+{
+    size_t len = strlen(line);
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strncmp(at, line, len) == 0 && (at[len] == '\n' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+// A master key that was lost is not made anew in silence: what it sealed would stay closed for
+// ever. A service that is new here gets one. Key first, then the list: never a key that is not
+// there in the list.
+static enum nova_status make_master_key(int *count, const char *list_path,
+                                        const struct settings *settings, const char *service,
+                                        struct error *err)
+{
+    char path[PATH_MAX], keys_made[KEYS_MADE_BYTES];
+    bool made = false;
+    read_keys_made(keys_made, list_path);
+    bool was_made = has_line(keys_made, service);
+    enum nova_status status = access_path(path, settings, err, "credentials/seal/%s", service);
+    if (status == NOVA_OK && was_made && access(path, F_OK) != 0)
+        status = error_set(err, NOVA_FAILED_PRECONDITION,
+                           "%s is missing, and without it everything personal in %s's events stays "
+                           "closed: restore it from a backup",
+                           path, service);
+    if (status == NOVA_OK)
+        status = make_random(&made, path, SEAL_KEY_BYTES, err);
+    if (status == NOVA_OK && !was_made) {
+        assert(strlen(keys_made) + strlen(service) + 2 < sizeof keys_made);
+        strcat(strcat(keys_made, service), "\n");
+        status = home_write(list_path, keys_made, 0600, err);
+    }
+    *count += made;
+    return status;
+}
+
+static enum nova_status make_master_keys(struct credentials_made *out,
+                                         const struct settings *settings, struct error *err)
+{
+    char list_path[PATH_MAX];
+    enum nova_status status = access_path(list_path, settings, err, "credentials/seal/.made");
+    for (size_t i = 0; i < sizeof sealing_services / sizeof *sealing_services; i++)
+        if (status == NOVA_OK)
+            status = make_master_key(&out->count, list_path, settings, sealing_services[i], err);
+    return status;
+}
+
+enum nova_status credentials_make(struct credentials_made *out, const struct settings *settings,
+                                  struct error *err)
+{
+    *out = (struct credentials_made){0};
+    if (sodium_init() < 0)
+        return error_set(err, NOVA_INTERNAL, "libsodium has no source of randomness");
+    int seeds = 0;
+    enum nova_status status = make_master_keys(out, settings, err);
+    if (status == NOVA_OK)
+        status = make_passwords(out, settings, err);
+    if (status == NOVA_OK)
+        status = credentials_nats_make(&seeds, settings, err);
+    out->count += seeds;
+    return status;
+}

@@ -1,0 +1,40 @@
+// down.c - `nova down`: tells the supervisor to stop everything, and waits until it has.
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/leftovers.h"
+#include "cli/supervisor.h"
+
+enum { LOOK_EVERY_MS = 50, STOP_MS_MAX = 180000 };
+
+int command_down(const struct settings *settings, int argc, char **argv)
+{
+    const char *home = settings_text(settings, SETTING_HOME);
+    struct error err;
+    int stopped = 0;
+    if (argc > 1)
+        return command_usage("down", "down takes no '%s'", argv[1]);
+    pid_t supervisor = supervisor_find(home);
+    if (!supervisor) { // but it may have been killed, and left servers behind
+        if (leftovers_stop(&stopped, settings, &err) != NOVA_OK)
+            return command_failed(&err);
+        command_say(stopped ? "stopped what an earlier start left behind" : "does not run in %s",
+                    home);
+        return EXIT_CODE_OK;
+    }
+    if (kill(supervisor, SIGTERM) != 0) {
+        command_say("process %d (the supervisor) is not yours to stop", supervisor);
+        return EXIT_CODE_FAILED;
+    }
+    for (int waited_ms = 0; supervisor_find(home) == supervisor; waited_ms += LOOK_EVERY_MS) {
+        if (waited_ms >= STOP_MS_MAX) {
+            command_say("is still stopping after %d s: ./nova status", STOP_MS_MAX / 1000);
+            return EXIT_CODE_FAILED;
+        }
+        usleep(LOOK_EVERY_MS * 1000);
+    }
+    command_say("stopped; data stays in %s", home);
+    return EXIT_CODE_OK;
+}

@@ -1,0 +1,425 @@
+// up.c - `nova up`: brings everything up, step by step, and leaves a supervisor behind.
+#include "cli/up.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/access.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/credentials.h"
+#include "cli/home.h"
+#include "cli/leftovers.h"
+#include "cli/path.h"
+#include "cli/ports.h"
+#include "cli/process.h"
+#include "cli/server.h"
+#include "cli/supervisor.h"
+
+enum { LOOK_EVERY_MS = 100, READY_MS_MAX = 300000, STOP_MS_MAX = 90000, STARTS_MAX = 8 };
+
+static up_step step_home, step_credentials, step_leftovers, step_ports, step_data, step_servers,
+    step_processes;
+
+// The order matters: each step may rely on those above it.
+static const struct {
+    const char *name;
+    up_step *run;
+    bool when_running; // also when the supervisor is there already (an interrupted `up`)
+} steps[] = {
+    {"home", step_home, false},           {"credentials", step_credentials, false},
+    {"leftovers", step_leftovers, false}, {"ports", step_ports, false},
+    {"data", step_data, false},           {"servers", step_servers, true},
+    {"processes", step_processes, true},
+};
+
+void up_progress(const struct up *up, const char *format, ...)
+{
+    (void)up;
+    if (!isatty(STDERR_FILENO))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "\r\033[K  ");
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fflush(stderr);
+}
+
+json_t *up_state(const char *home)
+{
+    char path[PATH_MAX];
+    path_print(path, "%s/run/state.json", home);
+    return json_load_file(path, 0, NULL);
+}
+
+// ---- steps before the servers
+
+static enum nova_status step_home(struct up *up, struct error *err)
+{
+    snprintf(up->said, sizeof up->said, "%s", up->home);
+    return home_make(up->settings, err);
+}
+
+static enum nova_status step_credentials(struct up *up, struct error *err)
+{
+    struct credentials_made made;
+    enum nova_status status = credentials_make(&made, up->settings, err);
+    up->superuser_anew = made.superuser_anew;
+    if (made.count > 0)
+        snprintf(up->said, sizeof up->said, "%d made", made.count);
+    return status;
+}
+
+static enum nova_status step_leftovers(struct up *up, struct error *err)
+{
+    int stopped = 0;
+    enum nova_status status = leftovers_stop(&stopped, up->settings, err);
+    if (stopped > 0)
+        snprintf(up->said, sizeof up->said, "stopped what an earlier start left behind");
+    return status;
+}
+
+static enum nova_status step_ports(struct up *up, struct error *err)
+{
+    enum nova_status status = NOVA_OK;
+    if (server_postgres_is_embedded(up->settings))
+        status = ports_check(up->settings, SETTING_POSTGRES_PORT, err);
+    if (status == NOVA_OK && server_nats_is_embedded(up->settings))
+        status = ports_check(up->settings, SETTING_NATS_PORT, err);
+    if (status == NOVA_OK && server_nats_is_embedded(up->settings))
+        status = ports_check(up->settings, SETTING_NATS_MONITOR_PORT, err);
+    return status;
+}
+
+static enum nova_status step_data(struct up *up, struct error *err)
+{
+    enum nova_status status = NOVA_OK;
+    if (server_postgres_is_embedded(up->settings)) {
+        up_progress(up, "data: making sure of PostgreSQL's");
+        status = server_postgres_prepare(up->settings, up->superuser_anew, err);
+    }
+    if (status == NOVA_OK && server_nats_is_embedded(up->settings))
+        status = server_nats_prepare(up->settings, err);
+    return status;
+}
+
+// ---- the supervisor, in the background
+
+static void add_processes(struct supervisor *supervisor)
+{
+    static char self[PATH_MAX], names[SUPERVISOR_CHILDREN_MAX][128];
+    static const char *argv[SUPERVISOR_CHILDREN_MAX][5];
+    static const int stages[PROCESS_KIND_COUNT] = {[PROCESS_RELAY] = STAGE_RELAY,
+                                                   [PROCESS_CONSUMER] = STAGE_CONSUMER,
+                                                   [PROCESS_SERVICE] = STAGE_SERVICE};
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[len > 0 ? len : 0] = '\0';
+    for (size_t i = 0; i < process_count(); i++) {
+        const struct process *process = process_at(i);
+        const char *kind = process_kind_name(process->kind);
+        if (!process_runner(process->kind))
+            continue;
+        snprintf(names[i], sizeof names[i], "%s/%s", kind, process->name);
+        const char *words[] = {self, "run", kind, process->name, NULL};
+        memcpy(argv[i], words, sizeof words);
+        struct supervisor_child child = {
+            .name = names[i],
+            .kind = kind,
+            .stage = stages[process->kind],
+            .stop_signal = SIGTERM,
+            .limits = {.ready_silence_ms_max = 10000,
+                       .start_silence_ms_max = 60000,
+                       .stop_ms_max = 10000},
+            .spawn = {.argv = argv[i], .death_signal = SIGTERM},
+        };
+        supervisor_add(supervisor, &child);
+    }
+}
+
+static enum nova_status add_servers(struct supervisor *supervisor, const struct settings *settings,
+                                    struct error *err)
+{
+    struct supervisor_child child;
+    enum nova_status status = NOVA_OK;
+    if (server_postgres_is_embedded(settings)) {
+        status = server_postgres_child(&child, settings, err);
+        if (status == NOVA_OK)
+            supervisor_add(supervisor, &child);
+    }
+    if (status == NOVA_OK && server_nats_is_embedded(settings)) {
+        status = server_nats_child(&child, settings, err);
+        if (status == NOVA_OK)
+            supervisor_add(supervisor, &child);
+    }
+    return status;
+}
+
+static enum nova_status redirect_output(const char *home, struct error *err)
+{
+    char path[PATH_MAX];
+    path_print(path, "%s/logs/supervisor.log", home);
+    int log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (log < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
+        dup2(log, STDERR_FILENO) < 0)
+        return error_set(err, NOVA_PERMISSION_DENIED, "%s cannot be written: %s", path,
+                         strerror(errno));
+    close(log);
+    close(null);
+    return NOVA_OK;
+}
+
+// Runs in the background until it is told to stop; says by `told` whether it could begin.
+static void be_supervisor(const struct up *up, int told)
+{
+    struct supervisor *supervisor = NULL;
+    struct error err = {.text = ""};
+    setsid();
+    close_range(STDERR_FILENO + 1, (unsigned)told - 1,
+                0); // the caller's, the turn's lock among them
+    close_range((unsigned)told + 1, ~0u, 0);
+    enum nova_status status = supervisor_create(&supervisor, up->home, &err);
+    if (status == NOVA_OK)
+        status = add_servers(supervisor, up->settings, &err);
+    if (status == NOVA_OK)
+        status = redirect_output(up->home, &err);
+    if (status == NOVA_OK) {
+        settings_export(up->settings);
+        log_start("supervisor");
+        add_processes(supervisor);
+    }
+    ssize_t wrote = write(told, err.text, status == NOVA_OK ? 0 : strlen(err.text));
+    close(told);
+    if (status == NOVA_OK && wrote >= 0)
+        supervisor_run(supervisor);
+    supervisor_destroy(&supervisor);
+    _exit(status == NOVA_OK ? EXIT_CODE_OK : EXIT_CODE_FAILED);
+}
+
+static enum nova_status start_supervisor(const struct up *up, struct error *err)
+{
+    int told[2];
+    char text[ERROR_TEXT_BYTES_MAX] = "";
+    if (pipe2(told, O_CLOEXEC) != 0)
+        return error_set(err, NOVA_UNAVAILABLE, "no pipe: %s", strerror(errno));
+    // What an earlier supervisor wrote would be read as this one's.
+    char stale[PATH_MAX];
+    path_print(stale, "%s/run/state.json", up->home);
+    unlink(stale);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(told[0]);
+        be_supervisor(up, told[1]);
+    }
+    close(told[1]);
+    ssize_t got = pid < 0 ? -1 : read(told[0], text, sizeof text - 1);
+    close(told[0]);
+    if (got == 0)
+        return NOVA_OK;
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    text[got > 0 ? got : 0] = '\0';
+    return error_set(err, NOVA_UNAVAILABLE, "the supervisor did not start: %s",
+                     pid < 0 ? strerror(errno) : text);
+}
+
+// ---- waiting until children are ready
+
+static const char *text_of(const json_t *entry, const char *key)
+{
+    const char *text = json_string_value(json_object_get(entry, key));
+    return text ? text : "";
+}
+
+struct readiness {
+    size_t total, ready;
+    char waits_for[128]; // the first that is not ready, and what it says
+    char failing[128];   // one that was started again and again
+};
+
+static void look(struct readiness *out, const char *home, bool servers)
+{
+    json_t *state = up_state(home), *entry;
+    size_t i;
+    *out = (struct readiness){0};
+    json_array_foreach(json_object_get(state, "processes"), i, entry)
+    {
+        const char *name = text_of(entry, "name");
+        if ((strcmp(text_of(entry, "kind"), "server") == 0) != servers)
+            continue;
+        out->total++;
+        if (strcmp(text_of(entry, "state"), "ready") == 0) {
+            out->ready++;
+            continue;
+        }
+        if (!*out->waits_for)
+            snprintf(out->waits_for, sizeof out->waits_for, "%s (%s)", name,
+                     *text_of(entry, "status") ? text_of(entry, "status") : text_of(entry, "why"));
+        if (json_integer_value(json_object_get(entry, "starts")) >= STARTS_MAX)
+            snprintf(out->failing, sizeof out->failing, "%s", name);
+    }
+    if (!state)
+        snprintf(out->waits_for, sizeof out->waits_for, "the supervisor");
+    json_decref(state);
+}
+
+static enum nova_status wait_until_ready(struct up *up, bool servers, struct error *err)
+{
+    const char *what = servers ? "servers" : "processes";
+    struct readiness now;
+    for (int waited_ms = 0;; waited_ms += LOOK_EVERY_MS) {
+        look(&now, up->home, servers);
+        if (!*now.waits_for)
+            break;
+        up_progress(up, "%s: %zu of %zu ready, waiting for %s", what, now.ready, now.total,
+                    now.waits_for);
+        if (!supervisor_find(up->home))
+            return error_set(err, NOVA_UNAVAILABLE, "the supervisor ended: ./nova logs supervisor");
+        if (*now.failing)
+            return error_set(err, NOVA_UNAVAILABLE, "%s ends again and again: ./nova logs %s",
+                             now.failing, now.failing);
+        if (waited_ms >= READY_MS_MAX)
+            return error_set(err, NOVA_DEADLINE_EXCEEDED, "not ready after %d s: %s",
+                             READY_MS_MAX / 1000, now.waits_for);
+        usleep(LOOK_EVERY_MS * 1000);
+    }
+    snprintf(up->said, sizeof up->said, "%zu ready", now.total);
+    return NOVA_OK;
+}
+
+// A server that cannot run is not left behind in a loop of starts. One that only takes long
+// (PostgreSQL recovers after a crash) goes on.
+static void stop_supervisor(const struct up *up)
+{
+    pid_t supervisor = supervisor_find(up->home);
+    if (!supervisor || kill(supervisor, SIGTERM) != 0)
+        return;
+    for (int waited_ms = 0; supervisor_find(up->home) && waited_ms < STOP_MS_MAX;
+         waited_ms += LOOK_EVERY_MS)
+        usleep(LOOK_EVERY_MS * 1000);
+}
+
+static enum nova_status step_servers(struct up *up, struct error *err)
+{
+    enum nova_status status = up->running ? NOVA_OK : start_supervisor(up, err);
+    if (status == NOVA_OK)
+        status = wait_until_ready(up, true, err);
+    if (status == NOVA_UNAVAILABLE && !up->running)
+        stop_supervisor(up);
+    return status;
+}
+
+static enum nova_status step_processes(struct up *up, struct error *err)
+{
+    pid_t supervisor = supervisor_find(up->home);
+    if (!supervisor || kill(supervisor, SIGUSR1) != 0)
+        return error_set(err, NOVA_UNAVAILABLE, "the supervisor ended: ./nova logs supervisor");
+    return wait_until_ready(up, false, err);
+}
+
+// ---- the command
+
+static void say_step(const char *name, const char *said, int64_t took_ms)
+{
+    fprintf(stderr, "%s  %-12s %s", isatty(STDERR_FILENO) ? "\r\033[K" : "", name,
+            *said ? said : "ok");
+    if (took_ms >= 1000)
+        fprintf(stderr, " (%lld.%lld s)", (long long)took_ms / 1000,
+                (long long)(took_ms % 1000) / 100);
+    fputc('\n', stderr);
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum nova_status take_steps(struct up *up, struct error *err)
+{
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        if (up->running && !steps[i].when_running)
+            continue;
+        int64_t began_ms = clock_ms();
+        up->said[0] = '\0';
+        up_progress(up, "%s", steps[i].name);
+        enum nova_status status = steps[i].run(up, err);
+        if (status != NOVA_OK) {
+            if (isatty(STDERR_FILENO))
+                fprintf(stderr, "\r\033[K");
+            return status;
+        }
+        say_step(steps[i].name, up->said, clock_ms() - began_ms);
+    }
+    return NOVA_OK;
+}
+
+static void summarise(const struct up *up)
+{
+    if (server_postgres_is_embedded(up->settings))
+        fprintf(stderr, "PostgreSQL on 127.0.0.1:%lld, ",
+                (long long)settings_int(up->settings, SETTING_POSTGRES_PORT));
+    if (server_nats_is_embedded(up->settings))
+        fprintf(stderr, "nats-server on 127.0.0.1:%lld, ",
+                (long long)settings_int(up->settings, SETTING_NATS_PORT));
+    fprintf(stderr, "data in %s\n", up->home);
+    command_say("runs. Next: ./nova status, ./nova psql auditor, ./nova down");
+}
+
+// The phase of the supervisor that is there: "starting", "running", "stopping".
+static bool phase_is(const char *home, const char *phase)
+{
+    json_t *state = up_state(home);
+    bool same = strcmp(text_of(state, "phase"), phase) == 0;
+    json_decref(state);
+    return same;
+}
+
+// One `up` at a time in a home. Before home_make there may be no folder to lock: that is no
+// conflict either. The descriptor stays open until the process ends.
+static bool take_turn(const char *home)
+{
+    int folder = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return folder < 0 || flock(folder, LOCK_EX | LOCK_NB) == 0;
+}
+
+int command_up(const struct settings *settings, int argc, char **argv)
+{
+    struct up up = {.settings = settings, .home = settings_text(settings, SETTING_HOME)};
+    struct error err;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--empty") != 0)
+            return command_usage("up", "up takes no '%s'", argv[i]);
+        up.empty = true;
+    }
+    if (!take_turn(up.home)) {
+        command_say("another ./nova up is at work in %s", up.home);
+        return EXIT_CODE_FAILED;
+    }
+    up.running = supervisor_find(up.home) != 0;
+    if (up.running && phase_is(up.home, "stopping")) {
+        command_say("is just stopping in %s; try again", up.home);
+        return EXIT_CODE_FAILED;
+    }
+    if (up.running && phase_is(up.home, "running")) {
+        command_say("runs already in %s (./nova status)", up.home);
+        return EXIT_CODE_OK;
+    }
+    if (take_steps(&up, &err) != NOVA_OK)
+        return command_failed(&err);
+    summarise(&up);
+    return EXIT_CODE_OK;
+}

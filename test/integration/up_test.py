@@ -1,0 +1,520 @@
+#!/usr/bin/env python3
+"""`nova up` and what it leaves behind: servers that come back, and clear words when it cannot.
+
+Each instance has its own home and ports, so this test runs beside any other.
+"""
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import psycopg2
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+NOVA = ROOT / "build/test/cli/nova"
+PATIENCE_S = 60
+cases = []
+
+
+def case(function):
+    cases.append(function)
+    return function
+
+
+def wait_for(what, condition, seconds=PATIENCE_S):
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {seconds} s for: {what}"
+        time.sleep(0.05)
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def is_dead(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    return True
+
+
+class Instance:
+    """One home with its own ports; a context that stops it whatever happens."""
+
+    def __init__(self, mode=0o755, user=None, parent=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nova-up.", dir=parent))
+        self.folder.chmod(mode)
+        if user:
+            shutil.chown(self.folder, user)
+        self.home = self.folder / "home"
+        self.user = user
+        self.postgres_port, self.nats_port, self.monitor_port = free_ports(3)
+
+    def environment(self):
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
+        return dict(clean, NOVA_ROOT=str(ROOT), NOVA_HOME=str(self.home),
+                    NOVA_POSTGRES_PORT=str(self.postgres_port), NOVA_NATS_PORT=str(self.nats_port),
+                    NOVA_NATS_MONITOR_PORT=str(self.monitor_port))
+
+    def nova(self, *arguments, code=0, **more):
+        command = [str(NOVA), *arguments]
+        if self.user:
+            command = ["setpriv", f"--reuid={self.user}", "--regid=nogroup", "--clear-groups",
+                       *command]
+        done = subprocess.run(command, env=self.environment(), text=True, capture_output=True,
+                              timeout=PATIENCE_S * 3, **more)
+        assert done.returncode == code, f"{arguments}: {done.returncode}, not {code}: {done}"
+        return done
+
+    def up(self, **more):
+        prepare(self)
+        return self.nova("up", "--empty", **more)
+
+    def state(self, name):
+        with contextlib.suppress(OSError, ValueError):
+            state = json.loads((self.home / "run/state.json").read_text())
+            return next((each for each in state["processes"] if each["name"] == name), None)
+        return None
+
+    def ready_again(self, name, starts):
+        return wait_for(f"{name} to be ready again", lambda: (
+            (state := self.state(name)) and state["state"] == "ready" and
+            state["starts"] > starts and state))
+
+    def supervisor(self):
+        return int((self.home / "run/supervisor.pid").read_text())
+
+    def password(self, role):
+        return (self.home / "credentials/postgres" / role).read_text().strip()
+
+    def sql(self, statement):
+        with contextlib.closing(psycopg2.connect(
+                host="127.0.0.1", port=self.postgres_port, user="nova", dbname="nova",
+                password=self.password("nova"), connect_timeout=5)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else None
+
+    def nats_is_healthy(self):
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}/healthz",
+                                        timeout=2) as answer:
+                return b'"ok"' in answer.read()
+        return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(Exception):
+            subprocess.run([str(NOVA), "down"], env=self.environment(), capture_output=True,
+                           timeout=PATIENCE_S)
+        link = self.home / "pg"
+        if link.is_symlink():
+            shutil.rmtree(os.readlink(link), ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.lru_cache
+def shared():
+    """The instance that most cases look at, running."""
+    instance = Instance()
+    instance.first_words = instance.up().stderr
+    return instance
+
+
+@case
+def up_brings_up_both_servers_and_says_where_they_are():
+    it = shared()
+    assert f"PostgreSQL on 127.0.0.1:{it.postgres_port}" in it.first_words, it.first_words
+    assert f"nats-server on 127.0.0.1:{it.nats_port}" in it.first_words, it.first_words
+    assert it.sql("select current_user")[0][0] == "nova"
+    assert it.nats_is_healthy()
+
+
+@case
+def a_second_up_says_that_it_runs_and_changes_nothing():
+    it = shared()
+    before = it.supervisor(), it.state("postgres")["pid"]
+    assert "runs already" in it.up().stderr
+    assert before == (it.supervisor(), it.state("postgres")["pid"])
+
+
+@case
+def status_tells_each_process():
+    it = shared()
+    status = json.loads(it.nova("status", "--json").stdout)
+    assert status["running"] and status["good"], status
+    assert {"postgres", "nats-server"} <= {each["name"] for each in status["processes"]}
+    assert "postgres" in it.nova("status").stdout
+
+
+@case
+def secrets_are_for_their_owner_only():
+    it = shared()
+    assert (it.home / "credentials").stat().st_mode & 0o777 == 0o700
+    files = [path for path in (it.home / "credentials").rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        wanted = 0o644 if path.name == "principals" else 0o600
+        assert path.stat().st_mode & 0o777 == wanted, path
+
+
+@case
+def postgresql_listens_on_loopback_by_password_only():
+    it = shared()
+    assert it.sql("show listen_addresses")[0][0] == "127.0.0.1"
+    assert it.sql("show unix_socket_directories")[0][0] == ""
+    assert it.sql("show max_prepared_transactions")[0][0] == "0"
+    assert it.sql("select distinct auth_method from pg_hba_file_rules") == [("scram-sha-256",)]
+    assert it.sql("select datcollate, pg_encoding_to_char(encoding) from pg_database "
+                  "where datname = 'nova'") == [("C.UTF-8", "UTF8")]
+    try:
+        psycopg2.connect(host="127.0.0.1", port=it.postgres_port, user="nova", dbname="nova",
+                         password="wrong")
+        raise AssertionError("a wrong password was taken")
+    except psycopg2.OperationalError as error:
+        assert "password authentication failed" in str(error)
+
+
+@case
+def psql_takes_arguments_and_input():
+    it = shared()
+    assert it.nova("psql", "superuser", "-qAtc", "select 6 * 7").stdout == "42\n"
+    assert it.nova("psql", "superuser", "-qAt", "--set=x=5", input="select :x + 1;").stdout == "6\n"
+    assert "did you mean 'auditor'" in it.nova("psql", "auditro", code=1).stderr
+
+
+@case
+def env_gives_what_a_tool_needs_to_connect():
+    it = shared()
+    lines = dict(line.split("=", 1) for line in it.nova("env", "superuser").stdout.splitlines())
+    with contextlib.closing(psycopg2.connect(lines["DATABASE_URL"].strip("'"))) as connection:
+        assert connection.server_version >= 150000
+    assert "identity_relay" in it.nova("env").stdout.split()
+
+
+@case
+def a_postgresql_killed_by_9_comes_back_with_its_data():
+    it = shared()
+    it.sql("create table kept (n int); insert into kept values (7)")
+    before = it.state("postgres")
+    os.kill(before["pid"], signal.SIGKILL)
+    after = it.ready_again("postgres", before["starts"])
+    assert after["last_exit"] == "signal 9" and after["pid"] != before["pid"]
+    assert it.sql("select n from kept") == [(7,)]
+
+
+@case
+def a_postgresql_killed_with_sessions_at_work_comes_back():
+    it = shared()
+    before = it.state("postgres")
+    with contextlib.closing(psycopg2.connect(
+            host="127.0.0.1", port=it.postgres_port, user="nova", dbname="nova",
+            password=it.password("nova"))) as busy:
+        backend = busy.info.backend_pid
+        os.kill(backend, signal.SIGSTOP)  # an orphan that will not end by itself
+        os.kill(before["pid"], signal.SIGKILL)
+        it.ready_again("postgres", before["starts"])
+    assert it.sql("select n from kept") == [(7,)]
+
+
+@case
+def a_postgresql_that_hangs_is_killed_and_started_again():
+    it = shared()
+    before = it.state("postgres")
+    os.kill(before["pid"], signal.SIGSTOP)
+    after = it.ready_again("postgres", before["starts"])
+    assert after["last_exit"] == "signal 9"
+    assert "does not answer" in (it.home / "logs/supervisor.log").read_text()
+
+
+@case
+def a_nats_server_killed_by_9_comes_back():
+    it = shared()
+    before = it.state("nats-server")
+    os.kill(before["pid"], signal.SIGKILL)
+    it.ready_again("nats-server", before["starts"])
+    assert it.nats_is_healthy()
+
+
+@case
+def a_nats_server_that_hangs_is_killed_and_started_again():
+    it = shared()
+    before = it.state("nats-server")
+    os.kill(before["pid"], signal.SIGSTOP)
+    it.ready_again("nats-server", before["starts"])
+    assert it.nats_is_healthy()
+
+
+@case
+def a_store_removed_under_nats_server_is_noticed_within_10_s():
+    it = shared()
+    for removed in ("nats/store", "nats/store/jetstream"):
+        before = it.state("nats-server")
+        began = time.monotonic()
+        shutil.rmtree(it.home / removed)
+        it.ready_again("nats-server", before["starts"])
+        assert time.monotonic() - began < 10
+        assert (it.home / "nats/store/jetstream").is_dir()
+    assert "its store was removed" in (it.home / "logs/supervisor.log").read_text()
+
+
+@case
+def logs_are_shown_by_process():
+    it = shared()
+    assert "ready to accept connections" in it.nova("logs", "postgres", "-n", "100").stdout
+    everything = it.nova("logs").stdout
+    assert "==> nats-server <==" in everything and "==> supervisor <==" in everything
+    assert it.nova("logs", "nobody", code=1)
+
+
+@case
+def no_secret_is_in_logs_state_or_process_list():
+    it = shared()
+    secrets = [path.read_text().strip() for path in (it.home / "credentials").rglob("*")
+               if path.is_file() and path.name not in ("principals", ".made")]
+    texts = [path.read_text() for folder in ("logs", "run") for path in (it.home / folder).iterdir()]
+    texts.append(subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
+    for secret in secrets:
+        assert not any(secret in text for text in texts)
+
+
+@case
+def a_taken_port_is_named_with_who_has_it_and_a_way_out():
+    for port, key in (("postgres_port", "POSTGRES_PORT"), ("nats_port", "NATS_PORT"),
+                      ("monitor_port", "NATS_MONITOR_PORT")):
+        with Instance() as it, socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            taken = other.getsockname()[1]
+            setattr(it, port, taken)
+            said = it.up(code=1).stderr
+            assert f"port {taken} (" in said and f"(process {os.getpid()})" in said, said
+            assert f"choose another: NOVA_{key}=" in said, said
+            assert not (it.home / "run/state.json").exists()
+
+
+@case
+def down_stops_everything_and_a_new_up_finds_the_data():
+    it = shared()
+    pids = [it.state("postgres")["pid"], it.state("nats-server")["pid"], it.supervisor()]
+    it.nova("down")
+    for pid in pids:
+        wait_for(f"process {pid} to end", lambda: is_dead(pid))
+    assert "does not run" in it.nova("status", code=1).stderr
+    assert "does not run" in it.nova("down").stderr
+    it.up()
+    assert it.sql("select n from kept") == [(7,)]
+
+
+@case
+def what_a_killed_supervisor_leaves_behind_is_cleared_away():
+    it = shared()
+    postgres = it.state("postgres")["pid"]
+    os.kill(postgres, signal.SIGSTOP)  # deaf to the signal that comes when its parent dies
+    os.kill(it.supervisor(), signal.SIGKILL)
+    wait_for("the lock to be free", lambda: "does not run" in it.nova("status", code=1).stderr)
+    os.kill(postgres, signal.SIGCONT)
+    it.up()
+    assert it.sql("select n from kept") == [(7,)]
+
+
+@case
+def a_server_that_cannot_run_is_named_and_not_left_in_a_loop():
+    with Instance() as it:
+        it.up()
+        it.nova("down")
+        with (it.home / "pg/postgresql.conf").open("a") as conf:
+            conf.write("shared_buffers = nonsense\n")
+        said = it.up(code=1).stderr
+        assert "postgres ends again and again: ./nova logs postgres" in said, said
+        assert "does not run" in it.nova("status", code=1).stderr
+        assert "nonsense" in it.nova("logs", "postgres").stdout
+
+
+@case
+def two_ups_at_once_start_one_supervisor():
+    with Instance() as it:
+        prepare(it)
+        both = [subprocess.Popen([str(NOVA), "up", "--empty"], env=it.environment(),
+                                 stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [each.communicate(timeout=PATIENCE_S * 3)[1] for each in both]
+        assert 0 in [each.returncode for each in both], said
+        assert it.sql("select 1") == [(1,)]
+        supervisors = subprocess.run(["pgrep", "-f", f"^{NOVA} up"], capture_output=True,
+                                     text=True).stdout.split()
+        mine = [pid for pid in supervisors
+                if str(it.home).encode() in pathlib.Path(f"/proc/{pid}/environ").read_bytes()]
+        assert len(mine) == 1, mine
+
+
+@case
+def an_interrupted_first_start_is_no_hindrance():
+    with Instance() as it:
+        prepare(it)
+        first = subprocess.Popen([str(NOVA), "up", "--empty"], env=it.environment(),
+                                 stderr=subprocess.DEVNULL)
+        wait_for("half a cluster", lambda: list(it.home.glob("pg.new.*/base")) or first.poll())
+        first.kill()
+        first.wait()
+        assert not (it.home / "pg").exists()
+        it.up()
+        assert it.sql("select 1") == [(1,)]
+
+
+@case
+def a_lost_superuser_password_is_made_anew():
+    with Instance() as it:
+        it.up()
+        it.nova("down")
+        before = it.password("nova")
+        (it.home / "credentials/postgres/nova").unlink()
+        it.up()
+        assert it.password("nova") != before
+        assert it.sql("select 1") == [(1,)]
+
+
+@case
+def a_lost_master_key_is_not_made_anew_in_silence():
+    with Instance() as it:
+        it.up()
+        it.nova("down")
+        (it.home / "credentials/seal/identity").unlink()
+        said = it.up(code=1).stderr
+        assert "credentials/seal/identity is missing" in said and "restore it" in said, said
+
+
+@case
+def servers_that_the_settings_name_elsewhere_are_not_started():
+    shared_url = shared().nova("env", "superuser").stdout.split("DATABASE_URL='")[1].split("'")[0]
+    with Instance() as it:
+        (it.folder / "nova.yaml").write_text(
+            f"postgres:\n  url: {shared_url}\nnats:\n  url: nats://127.0.0.1:{shared().nats_port}\n")
+        it.nova("--config", str(it.folder / "nova.yaml"), "up", "--empty")
+        assert it.state("postgres") is None and it.state("nats-server") is None
+        assert not (it.home / "pg").exists()
+        assert it.nova("--config", str(it.folder / "nova.yaml"), "psql", "superuser", "-Atc",
+                       "select inet_server_port()").stdout == f"{shared().postgres_port}\n"
+
+
+@case
+def a_home_that_postgres_cannot_reach_is_no_hindrance():
+    if os.geteuid() != 0:
+        return "only root has another user run PostgreSQL"
+    with Instance(mode=0o700) as it:
+        it.up()
+        data = os.readlink(it.home / "pg")
+        assert data.startswith("/var/lib/nova/"), data
+        it.sql("create table kept (n int)")
+        it.nova("down")
+        it.up()
+        it.sql("select * from kept")
+        it.nova("down")
+        shutil.rmtree(it.home)  # and the next home of that name does not find the old data
+        it.up()
+        assert it.sql("select to_regclass('kept')") == [(None,)]
+    return None
+
+
+@case
+def a_user_without_rights_runs_it_too():
+    if os.geteuid() != 0:
+        return "this whole test runs as such a user"
+    with Instance(user="nobody") as it:
+        it.up()
+        assert it.sql("select 1") == [(1,)]
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for name in ("postgres", "nats-server"):
+            assert pathlib.Path(f"/proc/{it.state(name)['pid']}").stat().st_uid == nobody
+        it.nova("down")
+    return None
+
+
+@case
+def a_disk_without_space_is_said_before_anything_starts():
+    with tempfile.TemporaryDirectory(prefix="nova-disk.") as disk:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=50m", "nova", disk],
+                          capture_output=True).returncode != 0:
+            return "no disk could be mounted here"
+        try:
+            with Instance(parent=disk) as it:
+                said = it.up(code=1).stderr
+                assert "MB free" in said and "--home" in said, said
+                assert not (it.home / "credentials").exists()
+        finally:
+            subprocess.run(["umount", disk], check=True)
+    return None
+
+
+@case
+def a_disk_that_fills_up_stops_nats_server_until_there_is_space():
+    with tempfile.TemporaryDirectory(prefix="nova-disk.") as disk:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "nova", disk],
+                          capture_output=True).returncode != 0:
+            return "no disk could be mounted here"
+        try:
+            with Instance(parent=disk) as it:
+                it.up()
+                before = it.state("nats-server")
+                filler = pathlib.Path(disk) / "filler"
+                free = shutil.disk_usage(disk).free
+                with filler.open("wb") as out:
+                    os.posix_fallocate(out.fileno(), 0, free - (8 << 20))
+                wait_for("nats-server to be stopped", lambda: (
+                    it.state("nats-server")["state"] == "waiting" and
+                    it.state("nats-server")["why"] == "the disk is full"))
+                assert "the disk is full" in it.nova("status", code=1).stdout
+                filler.unlink()
+                it.ready_again("nats-server", before["starts"])
+        finally:
+            subprocess.run(["umount", disk], check=True)
+    return None
+
+
+def prepare(it):
+    """Until bus/ offers its accounts: one user, so that nats-server has something to include."""
+    if (ROOT / "bus/nkey.h").exists():
+        return
+    folder = it.home / "nats"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "accounts.conf").write_text(
+        "accounts { BUS { jetstream: enabled, users: [ { user: a, password: b } ] } }\n")
+    if it.user:
+        for path in (it.home, folder, folder / "accounts.conf"):
+            shutil.chown(path, it.user)
+
+
+def main():
+    failed = 0
+    for place, run in enumerate(cases, 1):
+        name = run.__name__
+        try:
+            skipped = run()
+            print(f"ok {place} - {name}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
+        except Exception as error:  # the next case may still tell something
+            failed += 1
+            print(f"not ok {place} - {name}\n# {type(error).__name__}: {error}", flush=True)
+    shared().__exit__()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
