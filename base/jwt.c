@@ -147,6 +147,7 @@ enum nova_status jwt_verify(struct jwt_claims *out, const char *token, jwt_key_o
         wrong = "its key may not sign for its issuer";
     if (wrong != NULL)
         return jwt_refuse(err, wrong);
+    strcpy(claims.kid, kid);
     *out = claims;
     return NOVA_OK;
 }

@@ -25,6 +25,7 @@ struct jwt_claims {
     char issuer[JWT_NAME_BYTES];  // iss: "identity" for users, "process" for processes
     char subject[JWT_NAME_BYTES]; // sub: a user's id, or a process's name
     char session[JWT_NAME_BYTES]; // sid: a session's id; empty for processes
+    char kid[JWT_NAME_BYTES];     // out of jwt_verify: the key that signed it
     int64_t issued_at_s;          // iat
     int64_t expires_at_s;         // exp
 };

@@ -6,9 +6,12 @@
 #include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/process.h"
+#include "outbox-relay/relay.h"
 
 // A kind of process is run by one function: [PROCESS_RELAY] = relay_run.
-static process_function *const runners[PROCESS_KIND_COUNT] = {0};
+static process_function *const runners[PROCESS_KIND_COUNT] = {
+    [PROCESS_RELAY] = relay_run,
+};
 
 process_function *process_runner(enum process_kind kind)
 {

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/credentials.h"
+#include "cli/db.h"
 #include "cli/home.h"
 #include "cli/leftovers.h"
 #include "cli/path.h"
@@ -29,7 +30,7 @@
 enum { LOOK_EVERY_MS = 100, READY_MS_MAX = 300000, STOP_MS_MAX = 90000, STARTS_MAX = 8 };
 
 static up_step step_home, step_credentials, step_leftovers, step_ports, step_data, step_servers,
-    step_processes;
+    step_migrations, step_processes;
 
 // The order matters: each step may rely on those above it.
 static const struct {
@@ -37,9 +38,13 @@ static const struct {
     up_step *run;
     bool when_running; // also when the supervisor is there already (an interrupted `up`)
 } steps[] = {
-    {"home", step_home, false},           {"credentials", step_credentials, false},
-    {"leftovers", step_leftovers, false}, {"ports", step_ports, false},
-    {"data", step_data, false},           {"servers", step_servers, true},
+    {"home", step_home, false},
+    {"credentials", step_credentials, false},
+    {"leftovers", step_leftovers, false},
+    {"ports", step_ports, false},
+    {"data", step_data, false},
+    {"servers", step_servers, true},
+    {"migrations", step_migrations, true},
     {"processes", step_processes, true},
 };
 
@@ -319,6 +324,11 @@ static enum nova_status step_servers(struct up *up, struct error *err)
     if (status == NOVA_UNAVAILABLE && !up->running)
         stop_supervisor(up);
     return status;
+}
+
+static enum nova_status step_migrations(struct up *up, struct error *err)
+{
+    return db_migrate(up->settings, NULL, err);
 }
 
 static enum nova_status step_processes(struct up *up, struct error *err)

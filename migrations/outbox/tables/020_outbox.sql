@@ -1,8 +1,8 @@
 -- The outbox: the service's event store, append-only.
 --
 -- position: settlement needs CACHE 1, INCREMENT 1, NO CYCLE and one unpartitioned table.
--- command_index: 0 is the first event of a command; (actor, command_id) is unique on it, so a
--- repeated command meets its own events, years later or at the same moment.
+-- command_index: the event's place in its command, from 0. (actor, command_id) is unique with it, so
+-- a repeated command meets its own events, years later or at the same moment.
 -- payload: below the server's max_payload of 1 MiB with its envelope, so nothing sticks in the relay.
 CREATE TABLE :"service".outbox (
     position       bigint GENERATED ALWAYS AS IDENTITY (CACHE 1 INCREMENT 1 NO CYCLE) PRIMARY KEY,
@@ -24,8 +24,8 @@ CREATE TABLE :"service".outbox (
     payload        bytea NOT NULL CHECK (octet_length(payload) <= 1000000),
     UNIQUE (aggregate_id, version)
 );
-CREATE UNIQUE INDEX outbox_command_id ON :"service".outbox (actor, command_id)
-    WHERE command_index = 0;
+CREATE UNIQUE INDEX outbox_command_id
+    ON :"service".outbox (actor, command_id, command_index);
 -- The log id is a literal default that no service may write (docs/decisions/0002).
 SELECT set_config('nova.service', :'service', true);
 SELECT set_config('nova.log_id', log_id::text, true) FROM :"service".log;

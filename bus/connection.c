@@ -1,0 +1,192 @@
+// connection.c - see connection.h.
+#include "bus/connection.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "bus/nkey.h"
+#include "bus/topology.h"
+
+enum { RECONNECT_WAIT_MS = 250, RECONNECT_JITTER_MS = 100, PING_MS = 5000 };
+
+struct bus_connection {
+    natsConnection *nats;
+    char user[64];
+    _Atomic uint64_t reconnects;
+    pthread_mutex_t lock;
+    bool refused; // under the lock
+    char refusal[256];
+};
+
+enum nova_status bus_error(struct error *err, natsStatus status, const char *what)
+{
+    const char *text = natsStatus_GetText(status);
+    switch (status) {
+    case NATS_OK:
+        return NOVA_OK;
+    case NATS_TIMEOUT:
+        return error_set_transient(err, NOVA_DEADLINE_EXCEEDED, "%s: %s", what, text);
+    case NATS_NOT_PERMITTED:
+        return error_set(err, NOVA_PERMISSION_DENIED, "%s: %s", what, text);
+    case NATS_NOT_FOUND:
+        return error_set(err, NOVA_NOT_FOUND, "%s: %s", what, text);
+    case NATS_MAX_PAYLOAD:
+    case NATS_INVALID_ARG:
+        return error_set(err, NOVA_INVALID_ARGUMENT, "%s: %s", what, text);
+    default:
+        return error_set_transient(err, NOVA_UNAVAILABLE, "%s: %s", what, text);
+    }
+}
+
+// Called on nats.c's threads. The only sign of a refused publish or subscription.
+static void connection_on_error(natsConnection *nats, natsSubscription *sub, natsStatus status,
+                                void *context)
+{
+    (void)sub;
+    struct bus_connection *connection = context;
+    const char *text = NULL;
+    if (status != NATS_NOT_PERMITTED)
+        return;
+    natsConnection_GetLastError(nats, &text);
+    pthread_mutex_lock(&connection->lock);
+    if (!connection->refused)
+        snprintf(connection->refusal, sizeof connection->refusal, "%s", text ? text : "refused");
+    connection->refused = true;
+    pthread_mutex_unlock(&connection->lock);
+    log_error("bus: the server refused a subject", LOG_TEXT("server_says", text),
+              LOG_TEXT("user", connection->user));
+}
+
+static void connection_on_reconnect(natsConnection *nats, void *context)
+{
+    (void)nats;
+    struct bus_connection *connection = context;
+    atomic_fetch_add(&connection->reconnects, 1);
+    log_info("bus: connected again", LOG_TEXT("user", connection->user));
+}
+
+static void connection_on_disconnect(natsConnection *nats, void *context)
+{
+    (void)nats;
+    struct bus_connection *connection = context;
+    log_warn("bus: connection lost", LOG_TEXT("user", connection->user));
+}
+
+static natsStatus connection_options(natsOptions **out, struct bus_connection *connection,
+                                     const struct bus_options *options, const char *public_key)
+{
+    char inbox[96];
+    snprintf(inbox, sizeof inbox, "_INBOX.%s", options->user);
+    natsOptions *opts = NULL;
+    natsStatus s = natsOptions_Create(&opts);
+    s = s ? s : natsOptions_SetURL(opts, options->url);
+    s = s ? s : natsOptions_SetName(opts, options->name);
+    s = s ? s : natsOptions_SetCustomInboxPrefix(opts, inbox);
+    s = s ? s : natsOptions_SetSendAsap(opts, true);
+    s = s ? s : natsOptions_SetMaxReconnect(opts, -1);
+    s = s ? s : natsOptions_SetReconnectWait(opts, RECONNECT_WAIT_MS);
+    s = s ? s : natsOptions_SetReconnectJitter(opts, RECONNECT_JITTER_MS, RECONNECT_JITTER_MS);
+    s = s ? s : natsOptions_SetPingInterval(opts, PING_MS);
+    s = s ? s : natsOptions_SetMaxPingsOut(opts, 2);
+    s = s ? s : natsOptions_SetErrorHandler(opts, connection_on_error, connection);
+    s = s ? s : natsOptions_SetReconnectedCB(opts, connection_on_reconnect, connection);
+    s = s ? s : natsOptions_SetDisconnectedCB(opts, connection_on_disconnect, connection);
+    s = s ? s : natsOptions_SetNKeyFromSeed(opts, public_key, options->seed_file);
+    *out = opts;
+    return s;
+}
+
+// Tries until the wait is over: a server that is just starting is no reason to fail.
+static enum nova_status connection_open(struct bus_connection *connection, natsOptions *opts,
+                                        const struct bus_options *options, struct error *err)
+{
+    int64_t until_ms = nats_Now() + options->wait_ms;
+    for (;;) {
+        natsStatus s = natsConnection_Connect(&connection->nats, opts);
+        if (s == NATS_OK)
+            return NOVA_OK;
+        if (s == NATS_CONNECTION_AUTH_FAILED)
+            return error_set(err, NOVA_UNAUTHENTICATED, "%s does not know the key of %s",
+                             options->url, options->user);
+        if (nats_Now() >= until_ms) {
+            bus_error(err, s, "connecting to NATS");
+            return error_while(err, "%s", options->url);
+        }
+        nats_Sleep(100);
+    }
+}
+
+enum nova_status bus_connect(struct bus_connection **out, const struct bus_options *options,
+                             struct error *err)
+{
+    struct error own_err;
+    uint8_t secret[NKEY_SECRET_BYTES];
+    char public_key[NKEY_PUBLIC_TEXT_BYTES];
+    err = err == NULL ? &own_err : err;
+    enum nova_status status = nkey_read_seed(secret, public_key, options->seed_file, err);
+    sodium_memzero(secret, sizeof secret);
+    if (status != NOVA_OK)
+        return status;
+    struct bus_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no memory");
+    snprintf(connection->user, sizeof connection->user, "%s", options->user);
+    pthread_mutex_init(&connection->lock, NULL);
+    natsOptions *opts = NULL;
+    natsStatus s = connection_options(&opts, connection, options, public_key);
+    status = s == NATS_OK ? connection_open(connection, opts, options, err)
+                          : bus_error(err, s, "setting up NATS");
+    natsOptions_Destroy(opts);
+    if (status != NOVA_OK)
+        bus_connection_destroy(&connection);
+    *out = connection;
+    return status;
+}
+
+void bus_connection_destroy(struct bus_connection **connection)
+{
+    if (connection == NULL || *connection == NULL)
+        return;
+    natsConnection_Destroy((*connection)->nats);
+    // nats.c may be in one of our handlers still; what they use is small and stays.
+    *connection = NULL;
+}
+
+natsConnection *bus_connection_nats(const struct bus_connection *connection)
+{
+    return connection->nats;
+}
+
+enum nova_status bus_connection_check(const struct bus_connection *connection, struct error *err)
+{
+    struct bus_connection *c = (struct bus_connection *)connection;
+    enum nova_status status = NOVA_OK;
+    pthread_mutex_lock(&c->lock);
+    if (c->refused)
+        status = error_set(err, NOVA_PERMISSION_DENIED, "%s: %s", c->user, c->refusal);
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
+uint64_t bus_connection_reconnects(const struct bus_connection *connection)
+{
+    return atomic_load(&((struct bus_connection *)connection)->reconnects);
+}
+
+enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connection,
+                               struct error *err)
+{
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = 5000;
+    options.PublishAsync.MaxPending = 4096;
+    if (!topology_user_is_in_bus_account(connection->user))
+        options.Prefix = "JS.BUS.API"; // the imports' name for BUS's JetStream
+    natsStatus s = natsConnection_JetStream(out, connection->nats, &options);
+    return s == NATS_OK ? NOVA_OK : bus_error(err, s, "opening JetStream");
+}

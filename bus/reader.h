@@ -1,0 +1,53 @@
+// reader.h - reads a stream from a place on, through a durable pull consumer of its own.
+//
+// The durable is for flow control and for showing lag; the caller's checkpoint is the truth. So
+// the reader opens at n = checkpoint + 1, and makes the durable anew whenever it does not stand
+// there: it is missing, ahead of the stream (which lost its tail), or its deliveries jump.
+//
+// Ownership: a batch's messages live until the next reader_next or reader_destroy.
+// Threads:   one at a time per reader.
+// Errors:    UNAVAILABLE (transient) when the stream is away: call again. DATA_LOSS: a message that
+//            is no event of Nova's. After any error the reader must be opened again with
+//            reader_seek.
+// Bounds:    READER_BATCH_MAX messages a batch.
+#pragma once
+#include "base/arena.h"
+#include "base/event.h"
+#include "bus/connection.h"
+
+enum { READER_BATCH_MAX = 5000 };
+
+struct reader;
+
+struct reader_message {
+    struct event event;   // decoded envelope; points into the message or the reader's arena
+    struct bytes message; // as received
+};
+
+struct reader_batch {
+    struct reader_message *messages; // in the stream's order, n growing by one each
+    size_t count;                    // 0: nothing new within the wait
+};
+
+// `durable` is one of the topology's table; source is the stream's service.
+MUST_CHECK enum nova_status reader_create(struct reader **out, struct bus_connection *connection,
+                                          const char *source, const char *durable,
+                                          struct error *err);
+void reader_destroy(struct reader **reader);
+
+// Makes the durable stand before from_n (1: the first event), by making it anew if need be.
+MUST_CHECK enum nova_status reader_seek(struct reader *reader, int64_t from_n, struct error *err);
+
+// Up to `max` messages; waits wait_ms for the first. A message whose place is not the one after the
+// last (a jump) ends as ABORTED (transient): seek again.
+MUST_CHECK enum nova_status reader_next(struct reader_batch *out, struct reader *reader, size_t max,
+                                        int64_t wait_ms, struct error *err);
+
+// Acknowledges everything up to the last batch.
+MUST_CHECK enum nova_status reader_ack(struct reader *reader, struct error *err);
+
+// The durable's view of the stream: how many messages it has not been given yet, and the stream's
+// last sequence as far as the durable tells. Also notices a durable that is ahead of the stream
+// (ABORTED, transient: seek again). For idle moments: it asks the server.
+MUST_CHECK enum nova_status reader_pending(uint64_t *pending, struct reader *reader,
+                                           struct error *err);

@@ -1,0 +1,150 @@
+// topology.c - see topology.h; the table itself is topology.def.
+#include "bus/topology.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "bus/topology_internal.h"
+
+#define USER(...)
+#define STREAM(...)
+#define READER(...)
+#define CALL(...)
+
+#undef STREAM
+static const struct {
+    const char *service, *name, *subjects;
+} streams[] = {
+#define STREAM(service, upper) {#service, "NOVA_" #upper, "nova.evt." #service ".>"},
+#include "bus/topology.def"
+};
+#undef STREAM
+#define STREAM(...)
+
+#undef READER
+static const struct topology_reader readers[] = {
+#define READER(service, consumer, source)                                                          \
+    {#service "/" #consumer, #service "_" #consumer, #source, #service "-" #consumer},
+#include "bus/topology.def"
+};
+#undef READER
+#define READER(...)
+
+#undef CALL
+static const struct topology_call calls[] = {
+#define CALL(user, service, method) {#user, #service, #method},
+#include "bus/topology.def"
+};
+#undef CALL
+#define CALL(...)
+
+#undef USER
+static const struct topology_user users[] = {
+#define USER(account, name, kind) {#name, TOPOLOGY_##account, TOPOLOGY_##kind},
+#include "bus/topology.def"
+};
+
+#define COUNT(array) (sizeof array / sizeof *array)
+
+size_t topology_stream_count(void)
+{
+    return COUNT(streams);
+}
+
+const char *topology_stream_service(size_t i)
+{
+    assert(i < COUNT(streams));
+    return streams[i].service;
+}
+
+const char *topology_stream_of(const char *service)
+{
+    for (size_t i = 0; i < COUNT(streams); i++)
+        if (strcmp(streams[i].service, service) == 0)
+            return streams[i].name;
+    return NULL;
+}
+
+void topology_stream_config(jsStreamConfig *out, const char *service)
+{
+    static const char *subjects[COUNT(streams)];
+    size_t i = 0;
+    while (i < COUNT(streams) && strcmp(streams[i].service, service) != 0)
+        i++;
+    assert(i < COUNT(streams));
+    subjects[i] = streams[i].subjects;
+    jsStreamConfig_Init(out);
+    out->Name = streams[i].name;
+    out->Subjects = &subjects[i];
+    out->SubjectsLen = 1;
+    out->Retention = js_LimitsPolicy;
+    out->MaxConsumers = out->MaxMsgs = out->MaxBytes = out->MaxMsgsPerSubject = -1;
+    out->MaxMsgSize = 1048576;
+    out->Discard = js_DiscardNew;
+    out->Storage = js_FileStorage;
+    out->Replicas = 1;
+    out->Duplicates = 100000000; // the shortest: nothing depends on it
+    out->DenyDelete = out->DenyPurge = out->AllowDirect = true;
+}
+
+uint32_t topology_partition(const struct uuid *aggregate_id)
+{
+    uint64_t hash = 14695981039346656037u; // FNV-1a
+    for (size_t i = 0; i < sizeof aggregate_id->bytes; i++)
+        hash = (hash ^ aggregate_id->bytes[i]) * 1099511628211u;
+    return (uint32_t)(hash % TOPOLOGY_PARTITIONS);
+}
+
+void topology_event_subject(char out[TOPOLOGY_SUBJECT_BYTES], const char *service, const char *type,
+                            const struct uuid *aggregate_id)
+{
+    int len = snprintf(out, TOPOLOGY_SUBJECT_BYTES, "nova.evt.%s.%s.%02u", service, type,
+                       topology_partition(aggregate_id));
+    assert(len > 0 && len < TOPOLOGY_SUBJECT_BYTES);
+}
+
+size_t topology_reader_count(void)
+{
+    return COUNT(readers);
+}
+
+const struct topology_reader *topology_reader_at(size_t i)
+{
+    assert(i < COUNT(readers));
+    return &readers[i];
+}
+
+size_t topology_call_count(void)
+{
+    return COUNT(calls);
+}
+
+const struct topology_call *topology_call_at(size_t i)
+{
+    assert(i < COUNT(calls));
+    return &calls[i];
+}
+
+size_t topology_user_count(void)
+{
+    return COUNT(users);
+}
+
+const struct topology_user *topology_user_at(size_t i)
+{
+    assert(i < COUNT(users));
+    return &users[i];
+}
+
+const char *topology_user_name(size_t i)
+{
+    return topology_user_at(i)->name;
+}
+
+bool topology_user_is_in_bus_account(const char *user)
+{
+    for (size_t i = 0; i < COUNT(users); i++)
+        if (strcmp(users[i].name, user) == 0)
+            return users[i].account == TOPOLOGY_BUS;
+    return false;
+}

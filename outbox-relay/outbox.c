@@ -1,0 +1,235 @@
+// outbox.c - see outbox.h.
+#include "outbox-relay/outbox.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define COLUMNS                                                                                    \
+    "position, log_id, event_id, type, aggregate_type, aggregate_id, version, actor, command_id,"  \
+    " command_index, command_digest, correlation_id, causation_id, occurred_at, recorded_at,"      \
+    " traceparent, payload"
+
+void outbox_open(struct outbox *out, const char *service, struct pg *pg)
+{
+    *out = (struct outbox){.service = service, .pg = pg, .sql = arena_create()};
+    out->sql_rows = arena_printf(out->sql,
+                                 "SELECT " COLUMNS " FROM %s.outbox WHERE position > $1"
+                                 " ORDER BY position LIMIT $2",
+                                 service);
+    out->sql_rows_to = arena_printf(out->sql,
+                                    "SELECT " COLUMNS " FROM %s.outbox WHERE position > $1"
+                                    " AND position <= $2 ORDER BY position",
+                                    service);
+    out->sql_holders = arena_printf(
+        out->sql,
+        "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation'"
+        " AND mode = 'RowExclusiveLock' AND granted AND relation = '%s.outbox'::regclass"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        service);
+    out->sql_identity = arena_printf(
+        out->sql, "SELECT event_id, log_id FROM %s.outbox WHERE position = $1", service);
+    out->sql_lease = arena_printf(
+        out->sql,
+        "UPDATE %s.relay_lease SET epoch = epoch + (owner IS DISTINCT FROM $1)::int, owner = $1,"
+        " owner_name = $2, lease_until = clock_timestamp() + $3 * interval '1 ms'"
+        " WHERE owner = $1 OR lease_until < clock_timestamp()",
+        service);
+    out->sql_writers = arena_printf(
+        out->sql,
+        "SELECT pid, role, application, state, waits_for,"
+        " (extract(epoch FROM clock_timestamp() - started_at) * 1000)::bigint"
+        " FROM %s.outbox_writers() WHERE started_at < clock_timestamp() - $1 * interval '1 ms'",
+        service);
+    out->sql_end = arena_printf(out->sql, "SELECT %s.end_stuck_writer($1)", service);
+}
+
+void outbox_close(struct outbox *outbox)
+{
+    arena_destroy(&outbox->sql);
+}
+
+// ---- preconditions ------------------------------------------------------------------------------
+
+static const char *const wrong_names[] = {
+    "this PostgreSQL is a standby: it shows no locks; name the primary",
+    "outbox.position is not GENERATED ALWAYS AS IDENTITY",
+    "outbox.position's sequence must have CACHE 1",
+    "outbox.position's sequence must have INCREMENT 1",
+    "outbox.position's sequence must have NO CYCLE",
+    "outbox must be one ordinary, logged table, not partitioned",
+    "the service's role may write position, recorded_at or log_id: grant it the other columns only",
+    "the service's role may change or remove events: grant it SELECT and INSERT only",
+    "max_prepared_transactions must be 0",
+};
+
+enum nova_status outbox_check(struct outbox *outbox, struct error *err)
+{
+    struct pg_result *row = NULL;
+    const char *sql = arena_printf(
+        outbox->sql,
+        "SELECT pg_is_in_recovery(), a.attidentity <> 'a',"
+        " coalesce(s.seqcache <> 1, true), coalesce(s.seqincrement <> 1, true),"
+        " coalesce(s.seqcycle, true), c.relkind <> 'r' OR c.relpersistence <> 'p',"
+        " has_column_privilege('%1$s_service', c.oid, 'position', 'INSERT')"
+        " OR has_column_privilege('%1$s_service', c.oid, 'recorded_at', 'INSERT')"
+        " OR has_column_privilege('%1$s_service', c.oid, 'log_id', 'INSERT'),"
+        " has_any_column_privilege('%1$s_service', c.oid, 'UPDATE')"
+        " OR has_table_privilege('%1$s_service', c.oid, 'DELETE, TRUNCATE'),"
+        " current_setting('max_prepared_transactions') <> '0'"
+        " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'position'"
+        " LEFT JOIN pg_depend d ON d.refobjid = c.oid AND d.refobjsubid = a.attnum"
+        "  AND d.deptype = 'i' AND d.classid = 'pg_class'::regclass"
+        " LEFT JOIN pg_sequence s ON s.seqrelid = d.objid"
+        " WHERE c.oid = '%1$s.outbox'::regclass",
+        outbox->service);
+    enum nova_status status = pg_query(&row, outbox->pg, sql, NULL, 0, err);
+    if (status == NOVA_OK && pg_rows(row) != 1)
+        status = error_set(err, NOVA_FAILED_PRECONDITION, "%s has no outbox: ./nova db migrate",
+                           outbox->service);
+    for (size_t i = 0; status == NOVA_OK && i < sizeof wrong_names / sizeof *wrong_names; i++)
+        if (pg_get_bool(row, 0, (int)i))
+            status =
+                error_set(err, NOVA_FAILED_PRECONDITION, "%s: %s", outbox->service, wrong_names[i]);
+    pg_result_destroy(&row);
+    return status;
+}
+
+// ---- looks --------------------------------------------------------------------------------------
+
+static struct bytes outbox_copy(struct arena *arena, struct bytes bytes)
+{
+    return (struct bytes){arena_memdup(arena, bytes.data, bytes.len), bytes.len};
+}
+
+static void outbox_row_of(struct outbox_row *out, const struct pg_result *rows, size_t row,
+                          struct arena *arena)
+{
+    const char *traceparent = pg_is_null(rows, row, 15) ? NULL : pg_get_text(rows, row, 15);
+    *out = (struct outbox_row){
+        .event = {.position = pg_get_int8(rows, row, 0),
+                  .log_id = pg_get_uuid(rows, row, 1),
+                  .event_id = pg_get_uuid(rows, row, 2),
+                  .type = arena_strdup(arena, pg_get_text(rows, row, 3)),
+                  .aggregate_type = arena_strdup(arena, pg_get_text(rows, row, 4)),
+                  .aggregate_id = pg_get_uuid(rows, row, 5),
+                  .version = pg_get_int8(rows, row, 6),
+                  .actor = arena_strdup(arena, pg_get_text(rows, row, 7)),
+                  .command_id = pg_get_uuid(rows, row, 8),
+                  .correlation_id = pg_get_uuid(rows, row, 11),
+                  .causation_id = pg_get_uuid(rows, row, 12),
+                  .occurred_at_us = pg_get_time_us(rows, row, 13),
+                  .recorded_at_us = pg_get_time_us(rows, row, 14),
+                  .payload = outbox_copy(arena, pg_get_bytea(rows, row, 16))},
+        .extra = {.command_index = pg_get_int4(rows, row, 9),
+                  .command_digest = outbox_copy(arena, pg_get_bytea(rows, row, 10)),
+                  .traceparent = traceparent ? arena_strdup(arena, traceparent) : NULL},
+    };
+}
+
+static enum nova_status outbox_holders(uint64_t **out, uint32_t *count, struct outbox *outbox,
+                                       struct arena *arena, struct error *err)
+{
+    struct pg_result *rows = NULL;
+    enum nova_status status = pg_query(&rows, outbox->pg, outbox->sql_holders, NULL, 0, err);
+    if (status != NOVA_OK)
+        return status;
+    *count = (uint32_t)pg_rows(rows);
+    *out = arena_alloc(arena, *count * sizeof **out);
+    for (uint32_t i = 0; i < *count; i++) { // "3/1234": a backend and its local transaction
+        int backend = 0;
+        unsigned transaction = 0;
+        sscanf(pg_get_text(rows, i, 0), "%d/%u", &backend, &transaction);
+        (*out)[i] = (uint64_t)(uint32_t)backend << 32 | transaction;
+    }
+    pg_result_destroy(&rows);
+    return NOVA_OK;
+}
+
+enum nova_status outbox_look_at(struct outbox_batch *out, struct outbox *outbox,
+                                struct settle *settle, int32_t limit, struct arena *arena,
+                                struct error *err)
+{
+    struct pg_result *rows = NULL;
+    // The last read must show everything up to the horizon, however much came in meanwhile.
+    bool last_read = settle->state == SETTLE_LAST_READ;
+    struct pg_param params[] = {pg_int8(settle->cursor),
+                                last_read ? pg_int8(settle->horizon) : pg_int8(limit)};
+    enum nova_status status = pg_query(
+        &rows, outbox->pg, last_read ? outbox->sql_rows_to : outbox->sql_rows, params, 2, err);
+    if (status != NOVA_OK)
+        return status;
+    size_t count = pg_rows(rows), prefix = 0;
+    while (prefix < count && pg_get_int8(rows, prefix, 0) == settle->cursor + (int64_t)prefix + 1)
+        prefix++;
+    struct outbox_look look = {.prefix_end = settle->cursor + (int64_t)prefix};
+    look.highest = count == 0 ? look.prefix_end : pg_get_int8(rows, count - 1, 0);
+    if (last_read && look.highest < settle->horizon)
+        look.highest = settle->horizon;
+    uint64_t *holders = NULL;
+    if (look.highest > look.prefix_end || settle->state != SETTLE_FOLLOW)
+        status = outbox_holders(&holders, &look.writer_count, outbox, arena, err);
+    if (status == NOVA_OK) {
+        look.writers = holders;
+        int64_t settled = settle_look(settle, &look);
+        out->rows = arena_alloc(arena, count * sizeof *out->rows);
+        for (out->count = 0; out->count < count && pg_get_int8(rows, out->count, 0) <= settled;
+             out->count++)
+            outbox_row_of(&out->rows[out->count], rows, out->count, arena);
+    }
+    pg_result_destroy(&rows);
+    return status;
+}
+
+enum nova_status outbox_identity(bool *found, struct uuid *event_id, struct uuid *log_id,
+                                 struct outbox *outbox, int64_t position, struct error *err)
+{
+    struct pg_result *row = NULL;
+    struct pg_param param = pg_int8(position);
+    enum nova_status status = pg_query(&row, outbox->pg, outbox->sql_identity, &param, 1, err);
+    *found = status == NOVA_OK && pg_rows(row) == 1;
+    if (*found) {
+        *event_id = pg_get_uuid(row, 0, 0);
+        *log_id = pg_get_uuid(row, 0, 1);
+    }
+    pg_result_destroy(&row);
+    return status;
+}
+
+// ---- lease and stuck writers --------------------------------------------------------------------
+
+enum nova_status outbox_lease(bool *held, struct outbox *outbox, const struct uuid *owner,
+                              const char *owner_name, int64_t lease_ms, struct error *err)
+{
+    struct pg_result *result = NULL;
+    struct pg_param params[] = {pg_uuid(owner), pg_text(owner_name), pg_int8(lease_ms)};
+    enum nova_status status = pg_query(&result, outbox->pg, outbox->sql_lease, params, 3, err);
+    *held = status == NOVA_OK && pg_affected(result) == 1;
+    pg_result_destroy(&result);
+    return status;
+}
+
+enum nova_status outbox_end_stuck(int *ended, struct outbox *outbox, int64_t limit_ms,
+                                  struct error *err)
+{
+    struct pg_result *rows = NULL;
+    struct pg_param limit = pg_int8(limit_ms);
+    *ended = 0;
+    enum nova_status status = pg_query(&rows, outbox->pg, outbox->sql_writers, &limit, 1, err);
+    for (size_t i = 0; status == NOVA_OK && i < pg_rows(rows); i++) {
+        struct pg_param pid = pg_int4(pg_get_int4(rows, i, 0));
+        log_warn("relay: a stuck writer is ended", LOG_INT("pid", pg_get_int4(rows, i, 0)),
+                 LOG_TEXT("role", pg_get_text(rows, i, 1)),
+                 LOG_TEXT("application", pg_get_text(rows, i, 2)),
+                 LOG_TEXT("state", pg_get_text(rows, i, 3)),
+                 LOG_TEXT("waits_for", pg_get_text(rows, i, 4)),
+                 LOG_INT("age_ms", pg_get_int8(rows, i, 5)));
+        status = pg_query(NULL, outbox->pg, outbox->sql_end, &pid, 1, err);
+        *ended += status == NOVA_OK;
+    }
+    pg_result_destroy(&rows);
+    return status;
+}

@@ -1,0 +1,56 @@
+// outbox.h - reads one service's outbox for its relay: preconditions, rows, lock holders, lease.
+//
+// Rows first, lock holders last, on one connection: settle.h says why.
+//
+// Ownership: borrows pg. A batch lives in the arena given.
+// Threads:   one at a time.
+// Errors:    as of pg.h; FAILED_PRECONDITION names what of the outbox breaks the gap rule.
+#pragma once
+#include "base/arena.h"
+#include "bus/cloudevents.h"
+#include "outbox-relay/settle.h"
+#include "pg/pg.h"
+
+struct outbox {
+    const char *service;
+    struct pg *pg;
+    struct arena *sql; // the statements below live here
+    const char *sql_rows, *sql_rows_to, *sql_holders, *sql_identity, *sql_lease, *sql_writers,
+        *sql_end;
+};
+
+struct outbox_row {
+    struct event event; // n is not set
+    struct cloudevents_extra extra;
+};
+
+struct outbox_batch {
+    struct outbox_row *rows;
+    size_t count;
+};
+
+void outbox_open(struct outbox *out, const char *service, struct pg *pg);
+void outbox_close(struct outbox *outbox);
+
+// Everything that settlement relies on, each refused by its name.
+MUST_CHECK enum nova_status outbox_check(struct outbox *outbox, struct error *err);
+
+// Takes one look from the machine's cursor on: the rows that may be published now. Rows past what
+// is settled are not in the batch. The machine moves.
+MUST_CHECK enum nova_status outbox_look_at(struct outbox_batch *out, struct outbox *outbox,
+                                           struct settle *settle, int32_t limit,
+                                           struct arena *arena, struct error *err);
+
+// The event id and log id at a position; *found false: there is none.
+MUST_CHECK enum nova_status outbox_identity(bool *found, struct uuid *event_id, struct uuid *log_id,
+                                            struct outbox *outbox, int64_t position,
+                                            struct error *err);
+
+// Takes or renews the lease for lease_ms; *held false: another relay has it.
+MUST_CHECK enum nova_status outbox_lease(bool *held, struct outbox *outbox,
+                                         const struct uuid *owner, const char *owner_name,
+                                         int64_t lease_ms, struct error *err);
+
+// Ends writers whose transaction is older than limit_ms; says so in the log. Returns how many.
+MUST_CHECK enum nova_status outbox_end_stuck(int *ended, struct outbox *outbox, int64_t limit_ms,
+                                             struct error *err);
