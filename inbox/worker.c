@@ -15,6 +15,7 @@
 
 enum {
     FETCH_WAIT_MS = 300,
+    FETCH_QUICK_MS = 20,
     WAIT_SLICE_MS = 50,
     LOOK_EVERY_MS = 1000,
     IDLE_IN_TRANSACTION_MS_MIN = 5000,
@@ -26,19 +27,19 @@ struct worker {
     struct pg *pg; // NULL until the first connection
     struct books *books;
     struct keys *keys;
-    struct reading reading;
-    bool is_open;          // the reading
-    int32_t generation; // of the checkpoint
-    bool path_is_set; // the search path is that generation's
+    struct reader *reader; // NULL until the first attempt
+    int32_t generation;    // of the checkpoint
+    bool path_is_set;      // the search path is that generation's
     struct arena *arena;   // of the batch in hand
     struct arena *attempt; // of one attempt to apply it
     struct decoded *batch;
     struct inbox_seen *seen;
     int64_t looked_ms;
+    bool quick; // more is likely there: fetch many without waiting
     struct inbox_state state;
-    struct error failure; // why the last step failed
+    struct error failure;               // why the last step failed
     char refused[ERROR_TEXT_BYTES_MAX]; // why a handler last refused an event
-    pthread_mutex_t lock; // of status
+    pthread_mutex_t lock;               // of status
     struct worker_status status;
 };
 
@@ -72,8 +73,7 @@ void worker_destroy(struct worker **worker)
     struct worker *w = *worker;
     if (!w)
         return;
-    if (w->is_open)
-        w->reading.close(w->reading.context);
+    reader_destroy(&w->reader);
     if (w->books)
         books_destroy(&w->books);
     pg_destroy(&w->pg);
@@ -104,10 +104,11 @@ static void worker_note_failure(struct worker *worker, const char *doing)
 
 static void worker_note_failing(struct worker *worker)
 {
-    error_set(&worker->failure, NOVA_FAILED_PRECONDITION,
-              "more than %d aggregates are parked: the handler must be wrong; mend it, then retry or "
-              "discard the dead letters",
-              INBOX_PARKED_MAX);
+    error_set(
+        &worker->failure, NOVA_FAILED_PRECONDITION,
+        "more than %d aggregates are parked: the handler must be wrong; mend it, then retry or "
+        "discard the dead letters",
+        INBOX_PARKED_MAX);
     worker_note_failure(worker, "failing");
 }
 
@@ -188,7 +189,8 @@ static enum nova_status worker_set_path(struct worker *worker, struct error *err
     if (worker->path_is_set)
         return NOVA_OK;
     if (consumer->kind == INBOX_PROJECTION)
-        snprintf(sql, sizeof sql, "SET search_path = %s_g%" PRId32 ", %s", consumer->projection, worker->generation, consumer->service);
+        snprintf(sql, sizeof sql, "SET search_path = %s_g%" PRId32 ", %s", consumer->projection,
+                 worker->generation, consumer->service);
     else
         snprintf(sql, sizeof sql, "SET search_path = %s", consumer->service);
     enum nova_status status = pg_exec(worker->pg, sql, err);
@@ -232,38 +234,36 @@ static void worker_load(struct worker *worker)
 static void worker_attach(struct worker *worker)
 {
     struct error *err = &worker->failure;
-    int64_t deliveries = 0;
     enum nova_status status = NOVA_OK;
-    if (!worker->is_open)
-        status = worker->options.open_reading(&worker->reading, worker->options.reading_context,
-                                              worker->source->service, err);
-    worker->is_open = status == NOVA_OK;
+    if (!worker->reader)
+        status = reader_create(&worker->reader, worker->options.connection, worker->source->service,
+                               worker->options.durable, err);
     if (status == NOVA_OK)
-        status = worker->reading.attach(worker->reading.context, &deliveries,
-                                        worker->state.checkpoint.n, err);
+        status = reader_seek(worker->reader, worker->state.checkpoint.n + 1, err);
+    worker->quick = status == NOVA_OK;
     if (status != NOVA_OK) {
         inbox_has_failed(&worker->state);
         worker_note_failure(worker, "making the reader");
         return;
     }
-    inbox_was_attached(&worker->state, deliveries);
+    inbox_was_attached(&worker->state, 0);
 }
 
 // Asks the source how far it believes it delivered. Only a hint about lag when messages come; when
 // none come, also the sign of one that was lost.
 static enum nova_status worker_look(struct worker *worker, bool idle, struct error *err)
 {
-    struct reading_state look;
+    struct reader_look look;
     int64_t now_ms = worker_now_ms();
     if (now_ms - worker->looked_ms < LOOK_EVERY_MS)
         return NOVA_OK;
-    enum nova_status status = worker->reading.look(worker->reading.context, &look, err);
+    enum nova_status status = reader_look(&look, worker->reader, err);
     if (status != NOVA_OK)
         return status;
     worker->looked_ms = now_ms;
     worker_publish_pending(worker, look.pending);
     if (idle)
-        inbox_was_idle(&worker->state, look.delivered_n, look.deliveries);
+        inbox_was_idle(&worker->state, look.delivered_n, 0);
     return NOVA_OK;
 }
 
@@ -288,21 +288,21 @@ static void worker_note_refusal(struct worker *worker, const struct event *first
     worker_note_failure(worker, "reading the stream");
 }
 
-static void worker_take(struct worker *worker, const struct reading_message *messages, size_t count)
+static void worker_take(struct worker *worker, const struct reader_message *messages, size_t count)
 {
     int64_t skipped = 0, unknown = 0;
     worker->batch = arena_alloc(worker->arena, count * sizeof *worker->batch);
     worker->seen = arena_alloc(worker->arena, count * sizeof *worker->seen);
     for (size_t i = 0; i < count; i++) {
         struct decoded *decoded = &worker->batch[i];
-        decode_envelope(decoded, &messages[i].event, messages[i].raw, worker->source,
+        decode_envelope(decoded, &messages[i].event, messages[i].message, worker->source,
                         worker->options.upcasters);
         unknown += decoded->unknown;
         skipped += messages[i].event.n <= worker->state.checkpoint.n;
         worker->seen[i] = (struct inbox_seen){
             .n = messages[i].event.n,
             .position = messages[i].event.position,
-            .delivery = messages[i].delivery,
+
             .log_id = messages[i].event.log_id,
             .aggregate_id = messages[i].event.aggregate_id,
             .wanted = decoded->wanted,
@@ -314,23 +314,26 @@ static void worker_take(struct worker *worker, const struct reading_message *mes
     worker_note_refusal(worker, &messages[0].event);
 }
 
+// A fetch of many waits for all of them, so only what is there already is fetched like that; when
+// nothing is, one message is waited for.
 static void worker_read(struct worker *worker)
 {
     struct error *err = &worker->failure;
-    struct reading_message *messages = NULL;
-    size_t count = 0;
+    struct reader_batch batch = {NULL, 0};
     arena_reset(worker->arena);
-    enum nova_status status =
-        worker->reading.fetch(worker->reading.context, &messages, &count, worker->options.batch_max,
-                              FETCH_WAIT_MS, worker->arena, err);
-    if (status == NOVA_OK && count == 0)
+    size_t most = worker->quick ? worker->options.batch_max : 1;
+    enum nova_status status = reader_next(&batch, worker->reader, most,
+                                          worker->quick ? FETCH_QUICK_MS : FETCH_WAIT_MS, err);
+    worker->quick = batch.count > 0;
+    // What came before a failure is taken; the failure is met again behind it.
+    if (batch.count > 0)
+        worker_take(worker, batch.messages, batch.count);
+    else if (status == NOVA_OK && most == 1)
         status = worker_look(worker, true, err);
-    else if (status == NOVA_OK)
-        worker_take(worker, messages, count);
     // Nothing of it was new: the source need not bring it a third time.
-    if (status == NOVA_OK && count > 0 && worker->state.next == INBOX_DO_READ)
-        status = worker->reading.ack(worker->reading.context, err);
-    if (status != NOVA_OK) {
+    if (status == NOVA_OK && batch.count > 0 && worker->state.next == INBOX_DO_READ)
+        status = reader_ack(worker->reader, err);
+    if (status != NOVA_OK && worker->state.next == INBOX_DO_READ) {
         inbox_has_failed(&worker->state);
         worker_note_failure(worker, "reading the stream");
     }
@@ -386,19 +389,22 @@ static enum nova_status worker_check_parked(struct worker *worker, const struct 
     return NOVA_OK;
 }
 
-static enum nova_status worker_park(struct worker *worker, const struct inbox_step *step, struct error *err)
+static enum nova_status worker_park(struct worker *worker, const struct inbox_step *step,
+                                    struct error *err)
 {
     enum nova_status status = NOVA_OK;
     for (uint32_t i = step->from; i < step->to && status == NOVA_OK; i++) {
         enum inbox_verdict verdict = inbox_verdict_of(&worker->state, i);
         const struct decoded *decoded = &worker->batch[i];
         if (verdict == INBOX_PARK_FAILED) {
-            log_error(
-                "inbox: an event is parked", LOG_TEXT("consumer", worker->options.name),
-                LOG_TEXT("source", worker->source->service), LOG_INT("n", decoded->inbox.event.n),
-                LOG_INT("position", decoded->inbox.event.position),
-                LOG_UUID("aggregate", &decoded->inbox.event.aggregate_id), LOG_TEXT("err", worker->refused));
-            status = books_park(worker->books, worker->source->service, decoded, worker->refused, 1, err);
+            log_error("inbox: an event is parked", LOG_TEXT("consumer", worker->options.name),
+                      LOG_TEXT("source", worker->source->service),
+                      LOG_INT("n", decoded->inbox.event.n),
+                      LOG_INT("position", decoded->inbox.event.position),
+                      LOG_UUID("aggregate", &decoded->inbox.event.aggregate_id),
+                      LOG_TEXT("err", worker->refused));
+            status = books_park(worker->books, worker->source->service, decoded, worker->refused, 1,
+                                err);
         } else if (verdict == INBOX_PARK_BEHIND) {
             status = books_park(worker->books, worker->source->service, decoded,
                                 "an earlier event of its aggregate is parked", 0, err);
@@ -464,8 +470,7 @@ static void worker_commit(struct worker *worker, const struct inbox_step *step)
         worker_note_failing(worker);
     // What is applied need not come again; a failure here costs a second delivery, no more.
     struct error ignored;
-    if (worker->state.next == INBOX_DO_READ &&
-        worker->reading.ack(worker->reading.context, &ignored) == NOVA_OK &&
+    if (worker->state.next == INBOX_DO_READ && reader_ack(worker->reader, &ignored) == NOVA_OK &&
         worker_look(worker, false, &ignored) != NOVA_OK)
         worker->looked_ms = worker_now_ms();
 }

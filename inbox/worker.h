@@ -7,9 +7,9 @@
 #pragma once
 #include <stdatomic.h>
 
+#include "bus/reader.h"
 #include "inbox/consumer.h"
 #include "inbox/keys.h"
-#include "inbox/reading.h"
 #include "inbox/upcast.h"
 
 struct worker_options {
@@ -18,8 +18,8 @@ struct worker_options {
     const char *name;   // of the books: consumer->name, or a rebuild's with "@2" behind it
     int32_t generation; // a rebuild's; 0: the live one
     const char *postgres_url;
-    reading_open *open_reading;
-    void *reading_context;
+    struct bus_connection *connection;
+    const char *durable; // its JetStream consumer, the same name in each source's stream
     keys_fetch *fetch_keys;
     void *keys_context;
     const struct upcaster *upcasters;
