@@ -140,6 +140,8 @@ enum nova_status reader_seek(struct reader *reader, int64_t from_n, struct error
     jsErrCode code = 0;
     natsStatus s =
         js_PullSubscribe(&reader->subscription, reader->js, NULL, NULL, NULL, &options, &code);
+    // A batch is bounded by its count; its bytes must not be dropped as a slow consumer's.
+    s = s == NATS_OK ? natsSubscription_SetPendingLimits(reader->subscription, -1, -1) : s;
     reader->last_n = from_n - 1;
     reader->reconnects = bus_connection_reconnects(reader->connection);
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "subscribing to a durable");
@@ -203,7 +205,7 @@ enum nova_status reader_ack(struct reader *reader, struct error *err)
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "acknowledging a batch");
 }
 
-enum nova_status reader_pending(uint64_t *pending, struct reader *reader, struct error *err)
+enum nova_status reader_look(struct reader_look *out, struct reader *reader, struct error *err)
 {
     uint64_t last = 0;
     jsConsumerInfo *info = NULL;
@@ -215,7 +217,7 @@ enum nova_status reader_pending(uint64_t *pending, struct reader *reader, struct
         js_GetConsumerInfo(&info, reader->js, reader->stream, reader->durable, NULL, &code);
     if (s != NATS_OK)
         return error_set_transient(err, NOVA_ABORTED, "the durable %s is gone", reader->durable);
-    *pending = info->NumPending;
+    *out = (struct reader_look){(int64_t)info->Delivered.Stream, (int64_t)info->NumPending};
     bool ahead = info->Delivered.Stream > last || reader->last_n > (int64_t)last;
     jsConsumerInfo_Destroy(info);
     return ahead ? error_set_transient(err, NOVA_ABORTED, "the durable %s is ahead of its stream",

@@ -46,8 +46,12 @@ MUST_CHECK enum nova_status reader_next(struct reader_batch *out, struct reader 
 // Acknowledges everything up to the last batch.
 MUST_CHECK enum nova_status reader_ack(struct reader *reader, struct error *err);
 
-// The durable's view of the stream: how many messages it has not been given yet, and the stream's
-// last sequence as far as the durable tells. Also notices a durable that is ahead of the stream
-// (ABORTED, transient: seek again). For idle moments: it asks the server.
-MUST_CHECK enum nova_status reader_pending(uint64_t *pending, struct reader *reader,
-                                           struct error *err);
+// The durable's view of the stream: what it delivered and how many messages it has not been given
+// yet. More delivered than came: something was lost on the way. Also notices a durable that is
+// ahead of the stream (ABORTED, transient: seek again). For idle moments: it asks the server.
+struct reader_look {
+    int64_t delivered_n;
+    int64_t pending;
+};
+MUST_CHECK enum nova_status reader_look(struct reader_look *out, struct reader *reader,
+                                        struct error *err);

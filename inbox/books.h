@@ -1,0 +1,65 @@
+// books.h - a consumer's own rows: how far it is, who may write, what is parked.
+//
+// A consumer in a rebuild keeps books of its own under "<name>@<generation>".
+//
+// Ownership: borrows pg and the names.
+// Threads:   one at a time per books; each thread has its own, with a connection of its own.
+// Errors:    PostgreSQL's. FAILED_PRECONDITION: the projection was never installed.
+// Bounds:    one range of all partitions.
+#pragma once
+#include "inbox/consumer.h"
+#include "inbox/decode.h"
+
+enum { BOOKS_NAME_BYTES = 96 };
+
+struct books;
+
+struct books_options {
+    struct pg *pg;
+    const char *service;
+    const char *name;       // "communication/message_sender_cache", or with "@2" behind it
+    const char *projection; // NULL: a reactor
+    int32_t generation;     // of a rebuild; 0: the live one
+};
+
+struct books *books_create(const struct books_options *options);
+void books_destroy(struct books **books);
+
+// ---- the lease ----------------------------------------------------------------------------------
+
+// Takes the lease if it is free or has run out. *epoch is 0 when it is another's.
+MUST_CHECK enum nova_status books_lease_take(int64_t *epoch, struct books *books,
+                                             const struct uuid *owner, const char *owner_name,
+                                             int64_t lease_ms, struct error *err);
+// *held: it is still ours, and was prolonged.
+MUST_CHECK enum nova_status books_lease_renew(bool *held, struct books *books,
+                                              const struct uuid *owner, int64_t epoch,
+                                              int64_t lease_ms, struct error *err);
+// Lets the next one begin at once.
+MUST_CHECK enum nova_status books_lease_release(struct books *books, const struct uuid *owner,
+                                                int64_t epoch, struct error *err);
+
+// ---- the checkpoint -----------------------------------------------------------------------------
+
+// Reads the checkpoint, making it at the first start.
+MUST_CHECK enum nova_status books_load(struct inbox_checkpoint *checkpoint, int32_t *generation,
+                                       struct books *books, const char *source, struct error *err);
+
+// The aggregates that have dead letters: at most INBOX_PARKED_MAX + 1 of them; *events counts all
+// parked events.
+MUST_CHECK enum nova_status books_parked(struct uuid parked[INBOX_PARKED_MAX + 1], uint32_t *count,
+                                         int64_t *events, struct books *books, const char *source,
+                                         struct error *err);
+
+// Begins the transaction of a batch: BEGIN, the consumer's lock, the checkpoint's move. Only from
+// here on may the read model be touched. Not INBOX_DONE: nothing moved, and the transaction is to
+// be rolled back.
+MUST_CHECK enum nova_status books_begin(enum inbox_outcome *outcome, struct books *books,
+                                        const char *source, int32_t generation, int64_t epoch,
+                                        const struct inbox_checkpoint *from,
+                                        const struct inbox_checkpoint *up, struct error *err);
+
+// Parks an event, in that transaction.
+MUST_CHECK enum nova_status books_park(struct books *books, const char *source,
+                                       const struct decoded *decoded, const char *why,
+                                       int32_t attempts, struct error *err);

@@ -1,0 +1,8 @@
+// apply.h - what handlers of projections share.
+#pragma once
+#include "inbox/consumer.h"
+
+// Runs statements that all take the same ids as $1, in order; nothing when there are no ids.
+MUST_CHECK enum nova_status apply_to_ids(const char *const *statements, size_t statement_count,
+                                         const struct uuid *ids, size_t count, struct arena *arena,
+                                         struct pg *pg, struct error *err);
