@@ -2,7 +2,6 @@
 // an interrupted start leaves a seed that nobody knows, and the next one makes another.
 #include "cli/credentials_nats.h"
 
-#ifdef NOVA_BUS_HAS_NKEYS // until bus/ is there
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -107,16 +106,3 @@ enum nova_status credentials_nats_make(int *made, const struct settings *setting
     free(lists);
     return status;
 }
-
-#else
-
-enum nova_status credentials_nats_make(int *made, const struct settings *settings,
-                                       struct error *err)
-{
-    (void)settings;
-    (void)err;
-    *made = 0;
-    return NOVA_OK;
-}
-
-#endif

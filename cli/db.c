@@ -10,6 +10,7 @@
 #include "base/access.h"
 #include "cli/command.h"
 #include "migrations/runner.h"
+#include "projections/generation.h"
 
 enum { SERVICES_MAX = 16, ROLES_MAX = 3 * SERVICES_MAX + 2 };
 
@@ -137,6 +138,8 @@ enum nova_status db_migrate(const struct settings *settings, FILE *said, struct 
         status = connect_to(&pg, &places->at[i], err);
         if (status == NOVA_OK)
             status = migrations_run(pg, &options, err);
+        if (status == NOVA_OK)
+            status = generation_install(pg, options.services, options.service_count, err);
         pg_destroy(&pg);
     }
     free(places);

@@ -29,11 +29,9 @@ static enum nova_status print_nats(const struct settings *settings, const struct
         printf("NATS_URL='%s'\nNATS_USER='%s'\nNATS_NKEY_SEED_FILE='%s'\n"
                "NATS_INBOX_PREFIX='_INBOX.%s'\n",
                url, role->nats, seed, role->nats);
-#ifdef NOVA_BUS_HAS_NKEYS // until bus/ is there
     if (status == NOVA_OK)
         printf("NATS_ACCOUNT='%s'\n",
                topology_user_is_in_bus_account(role->nats) ? "BUS" : "SERVICES");
-#endif
     return status;
 }
 

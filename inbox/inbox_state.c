@@ -195,6 +195,8 @@ void inbox_was_idle(struct inbox_state *state, int64_t delivered_n, int64_t deli
         state->filtered ? deliveries == state->delivery : delivered_n == state->checkpoint.n;
     if (!whole && INBOX_RULE(IDLE))
         inbox_enter(state, INBOX_DO_ATTACH, INBOX_WHY_JUMP);
+    else
+        state->attempts = 0; // reading works again
 }
 
 static void inbox_commit_done(struct inbox_state *state)

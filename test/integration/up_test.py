@@ -83,7 +83,6 @@ class Instance:
         return done
 
     def up(self, **more):
-        prepare(self)
         return self.nova("up", "--empty", **more)
 
     def state(self, name):
@@ -353,7 +352,6 @@ def a_server_that_cannot_run_is_named_and_not_left_in_a_loop():
 @case
 def two_ups_at_once_start_one_supervisor():
     with Instance() as it:
-        prepare(it)
         both = [subprocess.Popen([str(NOVA), "up", "--empty"], env=it.environment(),
                                  stderr=subprocess.PIPE, text=True) for _ in range(2)]
         said = [each.communicate(timeout=PATIENCE_S * 3)[1] for each in both]
@@ -369,7 +367,6 @@ def two_ups_at_once_start_one_supervisor():
 @case
 def an_interrupted_first_start_is_no_hindrance():
     with Instance() as it:
-        prepare(it)
         first = subprocess.Popen([str(NOVA), "up", "--empty"], env=it.environment(),
                                  stderr=subprocess.DEVNULL)
         wait_for("half a cluster", lambda: list(it.home.glob("pg.new.*/base")) or first.poll())
@@ -406,6 +403,8 @@ def a_lost_master_key_is_not_made_anew_in_silence():
 def servers_that_the_settings_name_elsewhere_are_not_started():
     shared_url = shared().nova("env", "superuser").stdout.split("DATABASE_URL='")[1].split("'")[0]
     with Instance() as it:
+        # Whoever runs the servers hands out what they know their users by.
+        shutil.copytree(shared().home / "credentials", it.home / "credentials")
         (it.folder / "nova.yaml").write_text(
             f"postgres:\n  url: {shared_url}\nnats:\n  url: nats://127.0.0.1:{shared().nats_port}\n")
         it.nova("--config", str(it.folder / "nova.yaml"), "up", "--empty")
@@ -487,19 +486,6 @@ def a_disk_that_fills_up_stops_nats_server_until_there_is_space():
         finally:
             subprocess.run(["umount", disk], check=True)
     return None
-
-
-def prepare(it):
-    """Until bus/ offers its accounts: one user, so that nats-server has something to include."""
-    if (ROOT / "bus/nkey.h").exists():
-        return
-    folder = it.home / "nats"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "accounts.conf").write_text(
-        "accounts { BUS { jetstream: enabled, users: [ { user: a, password: b } ] } }\n")
-    if it.user:
-        for path in (it.home, folder, folder / "accounts.conf"):
-            shutil.chown(path, it.user)
 
 
 def main():
