@@ -19,7 +19,8 @@ struct bus_connection {
     char user[64];
     _Atomic uint64_t reconnects;
     pthread_mutex_t lock;
-    bool refused; // under the lock
+    pthread_cond_t has_closed;
+    bool closed, refused; // under the lock
     char refusal[256];
 };
 
@@ -72,9 +73,19 @@ static void connection_on_reconnect(natsConnection *nats, void *context)
 
 static void connection_on_disconnect(natsConnection *nats, void *context)
 {
+    struct bus_connection *connection = context;
+    if (!natsConnection_IsClosed(nats)) // we closed it
+        log_warn("bus: connection lost", LOG_TEXT("user", connection->user));
+}
+
+static void connection_on_close(natsConnection *nats, void *context)
+{
     (void)nats;
     struct bus_connection *connection = context;
-    log_warn("bus: connection lost", LOG_TEXT("user", connection->user));
+    pthread_mutex_lock(&connection->lock);
+    connection->closed = true;
+    pthread_cond_signal(&connection->has_closed);
+    pthread_mutex_unlock(&connection->lock);
 }
 
 static natsStatus connection_options(natsOptions **out, struct bus_connection *connection,
@@ -96,6 +107,7 @@ static natsStatus connection_options(natsOptions **out, struct bus_connection *c
     s = s ? s : natsOptions_SetErrorHandler(opts, connection_on_error, connection);
     s = s ? s : natsOptions_SetReconnectedCB(opts, connection_on_reconnect, connection);
     s = s ? s : natsOptions_SetDisconnectedCB(opts, connection_on_disconnect, connection);
+    s = s ? s : natsOptions_SetClosedCB(opts, connection_on_close, connection);
     s = s ? s : natsOptions_SetNKeyFromSeed(opts, public_key, options->seed_file);
     *out = opts;
     return s;
@@ -137,6 +149,7 @@ enum nova_status bus_connect(struct bus_connection **out, const struct bus_optio
         return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no memory");
     snprintf(connection->user, sizeof connection->user, "%s", options->user);
     pthread_mutex_init(&connection->lock, NULL);
+    pthread_cond_init(&connection->has_closed, NULL);
     natsOptions *opts = NULL;
     natsStatus s = connection_options(&opts, connection, options, public_key);
     status = s == NATS_OK ? connection_open(connection, opts, options, err)
@@ -152,9 +165,20 @@ void bus_connection_destroy(struct bus_connection **connection)
 {
     if (connection == NULL || *connection == NULL)
         return;
-    natsConnection_Destroy((*connection)->nats);
-    // nats.c may be in one of our handlers still; what they use is small and stays.
+    struct bus_connection *gone = *connection;
     *connection = NULL;
+    if (gone->nats != NULL) {
+        // nats.c calls our handlers on a thread of its own; the closing one is the last.
+        natsConnection_Close(gone->nats);
+        pthread_mutex_lock(&gone->lock);
+        while (!gone->closed)
+            pthread_cond_wait(&gone->has_closed, &gone->lock);
+        pthread_mutex_unlock(&gone->lock);
+        natsConnection_Destroy(gone->nats);
+    }
+    pthread_cond_destroy(&gone->has_closed);
+    pthread_mutex_destroy(&gone->lock);
+    free(gone);
 }
 
 natsConnection *bus_connection_nats(const struct bus_connection *connection)

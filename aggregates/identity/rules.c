@@ -1,0 +1,16 @@
+// rules.c - identity's commands and rejections as tables.
+#include "aggregates/identity/identity_internal.h"
+
+const struct rejection identity_rejections[IDENTITY_REJECTION_COUNT] = {
+#define REJECTION(name, status, text) {#name, NOVA_##status, text},
+    IDENTITY_REJECTIONS(REJECTION)
+#undef REJECTION
+};
+
+const struct command_rule identity_rules[IDENTITY_RULES_COUNT] = {
+    {"Register", user_target_new, user_register, user_reply_registered},
+    {"ImportUser", user_target_import, user_import, user_reply_imported},
+    {"UpdateUser", user_target_update, user_update, user_reply_updated},
+    {"DeleteUser", user_target_delete, user_delete, user_reply_deleted},
+    {"Login", session_target_login, session_login, session_reply_login},
+};

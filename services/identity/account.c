@@ -1,0 +1,191 @@
+// account.c - see account.h.
+#include "services/identity/account.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+// ---- digests ------------------------------------------------------------------------------------
+
+void account_digest(struct account_digest *out, const struct seal_key *master, const char *kind,
+                    const char *text)
+{
+    uint8_t *folded = NULL, key[crypto_generichash_KEYBYTES];
+    crypto_generichash_state hash;
+    utf8proc_map((const uint8_t *)text, 0, &folded,
+                 UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
+                     UTF8PROC_CASEFOLD);
+    assert(folded != NULL); // requests were checked for UTF-8
+    crypto_kdf_derive_from_key(key, sizeof key, 1, "accounts", master->bytes);
+    crypto_generichash_init(&hash, key, sizeof key, sizeof out->bytes);
+    crypto_generichash_update(&hash, (const uint8_t *)kind, strlen(kind) + 1);
+    crypto_generichash_update(&hash, folded, strlen((char *)folded));
+    crypto_generichash_final(&hash, out->bytes, sizeof out->bytes);
+    sodium_memzero(key, sizeof key);
+    sodium_memzero(folded, strlen((char *)folded));
+    free(folded);
+}
+
+static struct pg_param digest_param(const struct account_digest *digest)
+{
+    return digest == NULL ? pg_bytea((struct bytes){NULL, 0})
+                          : pg_bytea((struct bytes){digest->bytes, sizeof digest->bytes});
+}
+
+// ---- accounts -----------------------------------------------------------------------------------
+
+enum nova_status account_find(struct account *out, struct pg *pg,
+                              const struct account_digest *digest, struct arena *arena,
+                              struct error *err)
+{
+    struct pg_result *rows = NULL;
+    const struct pg_param params[] = {digest_param(digest)};
+    *out = (struct account){0};
+    enum nova_status status = pg_query(&rows, pg,
+                                       "SELECT user_id, password_hash FROM identity.account"
+                                       " WHERE (email_digest = $1 OR handle_digest = $1)"
+                                       " AND free_after IS NULL FOR SHARE",
+                                       params, 1, err);
+    if (pg_rows(rows) > 0) {
+        const char *hash = pg_get_text(rows, 0, 1);
+        out->found = true;
+        out->user_id = pg_get_uuid(rows, 0, 0);
+        out->password_hash = hash == NULL ? NULL : arena_memdup(arena, hash, strlen(hash) + 1);
+    }
+    pg_result_destroy(&rows);
+    return status;
+}
+
+enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
+                               const struct account_digest *email_digest,
+                               const struct account_digest *handle_digest,
+                               const struct uuid *user_id, struct error *err)
+{
+    struct pg_result *rows = NULL;
+    const struct pg_param params[] = {digest_param(email_digest), digest_param(handle_digest),
+                                      pg_uuid(user_id)};
+    enum nova_status status =
+        pg_query(&rows, pg,
+                 "SELECT COALESCE(bool_or(email_digest = $1), false),"
+                 " COALESCE(bool_or(handle_digest = $2), false) FROM identity.account"
+                 " WHERE (email_digest = $1 OR handle_digest = $2) AND user_id <> $3"
+                 " AND (free_after IS NULL OR free_after > now())",
+                 params, 3, err);
+    *email = status == NOVA_OK && pg_get_bool(rows, 0, 0);
+    *handle = status == NOVA_OK && pg_get_bool(rows, 0, 1);
+    pg_result_destroy(&rows);
+    return status;
+}
+
+// Rows that only kept a deleted user's names taken, and no longer do.
+static enum nova_status account_free(struct pg *pg, const struct account_digest *email,
+                                     const struct account_digest *handle, struct error *err)
+{
+    const struct pg_param params[] = {digest_param(email), digest_param(handle)};
+    return pg_query(NULL, pg,
+                    "DELETE FROM identity.account WHERE (email_digest = $1 OR handle_digest = $2)"
+                    " AND free_after <= now()",
+                    params, 2, err);
+}
+
+enum nova_status account_add(struct pg *pg, const struct uuid *user_id,
+                             const struct account_digest *email,
+                             const struct account_digest *handle, const char *password_hash,
+                             struct error *err)
+{
+    const struct pg_param params[] = {
+        pg_uuid(user_id), digest_param(email), digest_param(handle),
+        pg_text(password_hash != NULL && *password_hash != '\0' ? password_hash : NULL)};
+    enum nova_status status = account_free(pg, email, handle, err);
+    if (status != NOVA_OK)
+        return status;
+    return pg_query(NULL, pg,
+                    "INSERT INTO identity.account"
+                    " (user_id, email_digest, handle_digest, password_hash)"
+                    " VALUES ($1, $2, $3, $4)",
+                    params, 4, err);
+}
+
+enum nova_status account_rename(struct pg *pg, const struct uuid *user_id,
+                                const struct account_digest *email,
+                                const struct account_digest *handle, struct error *err)
+{
+    const struct pg_param params[] = {pg_uuid(user_id), digest_param(email), digest_param(handle)};
+    enum nova_status status = account_free(pg, email, handle, err);
+    if (status != NOVA_OK)
+        return status;
+    return pg_query(NULL, pg,
+                    "UPDATE identity.account SET email_digest = COALESCE($2, email_digest),"
+                    " handle_digest = COALESCE($3, handle_digest) WHERE user_id = $1",
+                    params, 3, err);
+}
+
+enum nova_status account_delete(struct pg *pg, const struct uuid *user_id, int64_t days,
+                                struct error *err)
+{
+    const struct pg_param params[] = {pg_uuid(user_id), pg_int8(days)};
+    enum nova_status status = pg_query(NULL, pg,
+                                       "UPDATE identity.account SET password_hash = NULL,"
+                                       " free_after = now() + $2 * interval '1 day'"
+                                       " WHERE user_id = $1",
+                                       params, 2, err);
+    if (status != NOVA_OK)
+        return status;
+    return pg_query(NULL, pg,
+                    "UPDATE identity.session SET ended_at = now()"
+                    " WHERE user_id = $1 AND ended_at IS NULL",
+                    params, 1, err);
+}
+
+// ---- sessions -----------------------------------------------------------------------------------
+
+enum nova_status account_sessions(const struct uuid **ids, size_t *count, struct pg *pg,
+                                  const struct uuid *user_id, struct arena *arena,
+                                  struct error *err)
+{
+    struct pg_result *rows = NULL;
+    const struct pg_param params[] = {pg_uuid(user_id), pg_int8(ACCOUNT_SESSIONS_MAX)};
+    enum nova_status status = pg_query(
+        NULL, pg, "SELECT FROM identity.account WHERE user_id = $1 FOR UPDATE", params, 1, err);
+    if (status == NOVA_OK)
+        status = pg_query(&rows, pg,
+                          "SELECT session_id FROM identity.session WHERE user_id = $1"
+                          " AND ended_at IS NULL AND expires_at > now()"
+                          " ORDER BY session_id LIMIT $2",
+                          params, 2, err);
+    *count = pg_rows(rows);
+    struct uuid *found = arena_alloc(arena, *count * sizeof *found);
+    for (size_t row = 0; row < *count; row++)
+        found[row] = pg_get_uuid(rows, row, 0);
+    *ids = found;
+    pg_result_destroy(&rows);
+    return status;
+}
+
+enum nova_status account_session_add(struct pg *pg, const struct uuid *session_id,
+                                     const struct uuid *user_id, int64_t expires_at_us,
+                                     struct error *err)
+{
+    const struct pg_param params[] = {pg_uuid(session_id), pg_uuid(user_id),
+                                      pg_time_us(expires_at_us)};
+    return pg_query(NULL, pg,
+                    "INSERT INTO identity.session (session_id, user_id, expires_at)"
+                    " VALUES ($1, $2, $3)",
+                    params, 3, err);
+}
+
+enum nova_status account_session_is_open(bool *out, struct pg *pg, const struct uuid *session_id,
+                                         struct error *err)
+{
+    struct pg_result *rows = NULL;
+    const struct pg_param params[] = {pg_uuid(session_id)};
+    enum nova_status status = pg_query(&rows, pg,
+                                       "SELECT FROM identity.session WHERE session_id = $1"
+                                       " AND ended_at IS NULL",
+                                       params, 1, err);
+    *out = pg_rows(rows) > 0;
+    pg_result_destroy(&rows);
+    return status;
+}

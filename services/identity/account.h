@@ -1,0 +1,61 @@
+// account.h - identity's inline tables: what uniqueness and logging in need in the transaction of a
+// command. E-mail addresses and handles stand there as keyed digests only.
+//
+// Ownership: what is found lives in the arena.
+// Threads:   one at a time per struct pg.
+// Errors:    PostgreSQL's.
+#pragma once
+#include "base/arena.h"
+#include "base/seal.h"
+#include "pg/pg.h"
+
+enum { ACCOUNT_DIGEST_BYTES = 32, ACCOUNT_SESSIONS_MAX = 1000 };
+
+struct account_digest {
+    uint8_t bytes[ACCOUNT_DIGEST_BYTES];
+};
+// What two spellings of one address or handle have in common (NFKC, case folded), under a key that
+// comes from the service's master key: nobody else can try names against the table.
+void account_digest(struct account_digest *out, const struct seal_key *master, const char *kind,
+                    const char *text);
+
+struct account {
+    bool found; // and not deleted
+    struct uuid user_id;
+    const char *password_hash; // NULL: cannot log in with a password
+};
+// By digest of the e-mail address or of the handle. Inside a transaction the account cannot be
+// deleted until its end: so no session begins beside a deletion.
+MUST_CHECK enum nova_status account_find(struct account *out, struct pg *pg,
+                                         const struct account_digest *digest, struct arena *arena,
+                                         struct error *err);
+
+// Whether another user than `user_id` has it; a deleted one has it until free_after.
+MUST_CHECK enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
+                                          const struct account_digest *email_digest,
+                                          const struct account_digest *handle_digest,
+                                          const struct uuid *user_id, struct error *err);
+
+// password_hash NULL or "": none.
+MUST_CHECK enum nova_status account_add(struct pg *pg, const struct uuid *user_id,
+                                        const struct account_digest *email,
+                                        const struct account_digest *handle,
+                                        const char *password_hash, struct error *err);
+// NULL: as it was.
+MUST_CHECK enum nova_status account_rename(struct pg *pg, const struct uuid *user_id,
+                                           const struct account_digest *email,
+                                           const struct account_digest *handle, struct error *err);
+// The password's hash goes, the sessions end, both names stay taken for `days`.
+MUST_CHECK enum nova_status account_delete(struct pg *pg, const struct uuid *user_id, int64_t days,
+                                           struct error *err);
+
+// The user's open sessions, at most ACCOUNT_SESSIONS_MAX; the account is locked until the
+// transaction's end, so that none is added meanwhile.
+MUST_CHECK enum nova_status account_sessions(const struct uuid **ids, size_t *count, struct pg *pg,
+                                             const struct uuid *user_id, struct arena *arena,
+                                             struct error *err);
+MUST_CHECK enum nova_status account_session_add(struct pg *pg, const struct uuid *session_id,
+                                                const struct uuid *user_id, int64_t expires_at_us,
+                                                struct error *err);
+MUST_CHECK enum nova_status
+account_session_is_open(bool *out, struct pg *pg, const struct uuid *session_id, struct error *err);

@@ -1,0 +1,345 @@
+// identity.c - the identity service: what its commands need beyond the aggregates, and its queries.
+#include "aggregates/identity/identity.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nova/identity/v2/identity.pb-c.h"
+#include "services/identity/account.h"
+#include "services/identity/password.h"
+#include "services/identity/signing.h"
+#include "services/identity/users.h"
+#include "services/service.h"
+
+// ---- before the transaction: passwords, which take long -----------------------------------------
+
+struct prepared {
+    bool password_length_ok;
+    char password_hash[PASSWORD_HASH_BYTES]; // of Register
+    struct account account;                  // of Login: who that is, whose password was checked
+    bool password_matches;
+};
+
+static struct password_cost identity_cost(const struct service *service)
+{
+    const struct settings *settings = service_settings(service);
+    return (struct password_cost){settings_int(settings, SETTING_IDENTITY_ARGON2_MEMORY_KIB),
+                                  settings_int(settings, SETTING_IDENTITY_ARGON2_PASSES)};
+}
+
+static bool identity_is(const struct service_call *call, const char *method)
+{
+    return strcmp(call->request->method->name, method) == 0;
+}
+
+static enum nova_status identity_hash(struct prepared *out, struct service_worker *worker,
+                                      struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__RegisterRequest *request = (const void *)call->request->message;
+    struct password_cost cost = identity_cost(worker->service);
+    char *normalised;
+    out->password_length_ok =
+        password_normalise(&normalised, call->request->arena, request->password);
+    return out->password_length_ok ? password_hash(out->password_hash, normalised, &cost, err)
+                                   : NOVA_OK;
+}
+
+static void identity_login_digest(struct account_digest *out, const struct service *service,
+                                  const char *login)
+{
+    const char *kind = strchr(login, '@') != NULL ? "email" : "handle";
+    account_digest(out, service_master_key(service), kind, login);
+}
+
+static enum nova_status identity_check_password(struct prepared *out, struct service_worker *worker,
+                                                struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__LoginRequest *request = (const void *)call->request->message;
+    struct password_cost cost = identity_cost(worker->service);
+    struct account_digest digest;
+    char *normalised;
+    bool possible = password_normalise(&normalised, call->request->arena, request->password);
+    identity_login_digest(&digest, worker->service, request->login);
+    enum nova_status status =
+        account_find(&out->account, worker->pg, &digest, call->request->arena, err);
+    if (status != NOVA_OK)
+        return status;
+    // The same work whether the user exists or not, and whether the length can be right or not.
+    const char *hash = possible ? out->account.password_hash : NULL;
+    return password_matches(&out->password_matches, hash, possible ? normalised : "", &cost, err);
+}
+
+static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
+                                         void **prepared, struct error *err)
+{
+    struct prepared *out = arena_alloc(call->request->arena, sizeof *out);
+    *prepared = out;
+    if (identity_is(call, "Register"))
+        return identity_hash(out, worker, call, err);
+    if (identity_is(call, "Login"))
+        return identity_check_password(out, worker, call, err);
+    return NOVA_OK;
+}
+
+// ---- inside it: facts ---------------------------------------------------------------------------
+
+// What Register, ImportUser and UpdateUser have in common.
+struct names {
+    struct uuid user_id;
+    const char *email, *handle; // "": not given
+    const char *password_hash;  // of ImportUser
+};
+
+static struct names identity_names(const struct service_call *call)
+{
+    if (identity_is(call, "Register")) {
+        const Nova__Identity__V2__RegisterRequest *r = (const void *)call->request->message;
+        return (struct names){id_parse(r->user_id), r->email, r->handle, ""};
+    }
+    if (identity_is(call, "ImportUser")) {
+        const Nova__Identity__V2__ImportUserRequest *r = (const void *)call->request->message;
+        return (struct names){id_parse(r->user_id), r->email, r->handle, r->password_hash};
+    }
+    assert(identity_is(call, "UpdateUser"));
+    const Nova__Identity__V2__UpdateUserRequest *r = (const void *)call->request->message;
+    return (struct names){id_parse(r->user_id), r->email, r->handle, ""};
+}
+
+static void identity_digests(struct account_digest *email, struct account_digest *handle,
+                             const struct service *service, const struct names *names)
+{
+    account_digest(email, service_master_key(service), "email", names->email);
+    account_digest(handle, service_master_key(service), "handle", names->handle);
+}
+
+static enum nova_status identity_look_up_names(struct identity_facts *facts,
+                                               const struct service_command_context *context,
+                                               struct pg *pg, struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    struct names names = identity_names(context->call);
+    struct account_digest email, handle;
+    identity_digests(&email, &handle, context->worker->service, &names);
+    facts->password_length_ok = prepared->password_length_ok;
+    facts->password_hash_ok =
+        names.password_hash[0] == '\0' || password_hash_is_valid(names.password_hash);
+    return account_taken(&facts->email_taken, &facts->handle_taken, pg,
+                         names.email[0] != '\0' ? &email : NULL,
+                         names.handle[0] != '\0' ? &handle : NULL, &names.user_id, err);
+}
+
+// The account as it is now must be the one whose password was checked.
+static enum nova_status identity_look_up_login(struct identity_facts *facts,
+                                               const struct service_command_context *context,
+                                               struct pg *pg, struct arena *arena,
+                                               struct error *err)
+{
+    const Nova__Identity__V2__LoginRequest *request = (const void *)context->call->request->message;
+    const struct prepared *prepared = context->prepared;
+    struct account_digest digest;
+    struct account now;
+    identity_login_digest(&digest, context->worker->service, request->login);
+    enum nova_status status = account_find(&now, pg, &digest, arena, err);
+    if (status != NOVA_OK)
+        return status;
+    bool same = now.found && prepared->account.found && now.password_hash != NULL &&
+                uuid_equal(&now.user_id, &prepared->account.user_id) &&
+                strcmp(now.password_hash, prepared->account.password_hash) == 0;
+    facts->password_matches = same && prepared->password_matches;
+    facts->login_user_id = now.user_id;
+    return NOVA_OK;
+}
+
+static enum nova_status identity_look_up(void *context, const struct command *command,
+                                         struct pg *pg, struct arena *arena, const void **out,
+                                         struct error *err)
+{
+    (void)command;
+    const struct service_command_context *c = context;
+    const struct settings *settings = service_settings(c->worker->service);
+    struct identity_facts *facts = arena_alloc(arena, sizeof *facts);
+    *out = facts;
+    facts->session_lifetime_us =
+        settings_int(settings, SETTING_IDENTITY_TOKEN_LIFETIME_S) * INT64_C(1000000);
+    if (identity_is(c->call, "Login"))
+        return identity_look_up_login(facts, c, pg, arena, err);
+    if (!identity_is(c->call, "DeleteUser"))
+        return identity_look_up_names(facts, c, pg, err);
+    const Nova__Identity__V2__DeleteUserRequest *request = (const void *)c->call->request->message;
+    struct uuid user_id = id_parse(request->user_id);
+    return account_sessions(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+}
+
+// ---- inside it: inline tables -------------------------------------------------------------------
+
+static enum nova_status identity_write_names(const struct service_command_context *context,
+                                             const struct decision *decision, struct pg *pg,
+                                             struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    struct names names = identity_names(context->call);
+    struct account_digest email, handle;
+    const struct uuid *user_id = &decision->events[0].aggregate->id;
+    identity_digests(&email, &handle, context->worker->service, &names);
+    if (identity_is(context->call, "UpdateUser"))
+        return account_rename(pg, user_id, names.email[0] != '\0' ? &email : NULL,
+                              names.handle[0] != '\0' ? &handle : NULL, err);
+    const char *hash =
+        prepared->password_hash[0] != '\0' ? prepared->password_hash : names.password_hash;
+    return account_add(pg, user_id, &email, &handle, hash, err);
+}
+
+static enum nova_status identity_write_inline(void *context, const struct command *command,
+                                              const struct decision *decision, struct pg *pg,
+                                              struct error *err)
+{
+    (void)command;
+    const struct service_command_context *c = context;
+    const struct pending_event *first = &decision->events[0];
+    if (identity_is(c->call, "Login")) {
+        const Nova__Identity__V2__SessionStarted *started = (const void *)first->payload;
+        struct uuid user_id = id_parse(started->user_id);
+        return account_session_add(pg, &first->aggregate->id, &user_id, started->expires_at_us,
+                                   err);
+    }
+    if (!identity_is(c->call, "DeleteUser"))
+        return identity_write_names(c, decision, pg, err);
+    const struct settings *settings = service_settings(c->worker->service);
+    enum nova_status status = account_delete(
+        pg, &first->aggregate->id, settings_int(settings, SETTING_IDENTITY_NAME_REUSE_DAYS), err);
+    return status == NOVA_OK ? runtime_person_erase(c->worker->runtime, &first->aggregate->id, err)
+                             : status;
+}
+
+// ---- after it -----------------------------------------------------------------------------------
+
+// The token is made of what the event says, so a repeated Login answers the same session.
+static enum nova_status identity_finish(struct service_worker *worker, struct service_call *call,
+                                        struct outcome *outcome, struct error *err)
+{
+    (void)err;
+    if (!identity_is(call, "Login"))
+        return NOVA_OK;
+    Nova__Identity__V2__LoginReply *reply = (void *)outcome->reply;
+    const struct settings *settings = service_settings(worker->service);
+    struct jwt_claims claims = {.issuer = "identity",
+                                .expires_at_s = reply->expires_at_us / 1000000};
+    claims.issued_at_s =
+        claims.expires_at_s - settings_int(settings, SETTING_IDENTITY_TOKEN_LIFETIME_S);
+    snprintf(claims.subject, sizeof claims.subject, "%s", reply->user_id);
+    snprintf(claims.session, sizeof claims.session, "%s", reply->session_id);
+    reply->access_token =
+        signing_token(service_state(worker->service), call->request->arena, &claims);
+    return NOVA_OK;
+}
+
+// ---- queries ------------------------------------------------------------------------------------
+
+static enum nova_status identity_verify_token(struct service_worker *worker,
+                                              struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__VerifyTokenRequest *request = (const void *)call->request->message;
+    struct jwt_claims claims;
+    struct uuid session_id;
+    bool open = false;
+    enum nova_status status =
+        auth_user_token(&claims, service_auth(worker->service), request->access_token, err);
+    if (status == NOVA_OK && !uuid_parse(&session_id, claims.session))
+        status = error_set(err, NOVA_UNAUTHENTICATED, "the token names no session");
+    if (status == NOVA_OK)
+        status = account_session_is_open(&open, worker->pg, &session_id, err);
+    if (status == NOVA_OK && !open)
+        status = error_set(err, NOVA_UNAUTHENTICATED, "the token's session has ended; log in");
+    if (status != NOVA_OK)
+        return status;
+    struct arena *arena = call->request->arena;
+    Nova__Identity__V2__VerifyTokenReply *reply =
+        message_new(arena, &nova__identity__v2__verify_token_reply__descriptor);
+    reply->user_id = arena_memdup(arena, claims.subject, strlen(claims.subject) + 1);
+    reply->session_id = arena_memdup(arena, claims.session, strlen(claims.session) + 1);
+    reply->expires_at_us = claims.expires_at_s * 1000000;
+    call->request->reply = &reply->base;
+    return NOVA_OK;
+}
+
+static enum nova_status identity_get_jwks(struct service_worker *worker, struct service_call *call,
+                                          struct error *err)
+{
+    struct arena *arena = call->request->arena;
+    struct auth_key *keys = arena_alloc(arena, AUTH_KEYS_MAX * sizeof *keys);
+    size_t count = 0;
+    enum nova_status status =
+        signing_keys(service_state(worker->service), keys, AUTH_KEYS_MAX, &count, err);
+    if (status != NOVA_OK)
+        return status;
+    Nova__Identity__V2__GetJwksReply *reply =
+        message_new(arena, &nova__identity__v2__get_jwks_reply__descriptor);
+    reply->n_keys = count;
+    reply->keys = arena_alloc(arena, count * sizeof *reply->keys);
+    for (size_t i = 0; i < count; i++) {
+        Nova__Identity__V2__Jwk *jwk = message_new(arena, &nova__identity__v2__jwk__descriptor);
+        jwk->kty = "OKP";
+        jwk->crv = "Ed25519";
+        jwk->alg = "EdDSA";
+        jwk->use = "sig";
+        jwk->kid = keys[i].kid;
+        jwk->x = jwt_base64url(arena, keys[i].public_key, sizeof keys[i].public_key);
+        reply->keys[i] = jwk;
+    }
+    call->request->reply = &reply->base;
+    return NOVA_OK;
+}
+
+static const struct service_query identity_queries[] = {
+    {.method = "VerifyToken", .answer = identity_verify_token, .open_to_all = true},
+    {.method = "GetJwks", .answer = identity_get_jwks, .open_to_all = true},
+    {.method = "GetUser", .answer = identity_get_user},
+    {.method = "GetUsers", .answer = identity_get_users},
+    {.method = "GetPersonKeys", .answer = service_get_person_keys},
+};
+
+// ---- the service --------------------------------------------------------------------------------
+
+static void *identity_state_create(struct service *service)
+{
+    (void)service;
+    return signing_create();
+}
+
+static void identity_state_destroy(void *state)
+{
+    struct signing *signing = state;
+    signing_destroy(&signing);
+}
+
+static enum nova_status identity_user_keys(void *state, struct auth_key *keys, size_t cap,
+                                           size_t *count, struct error *err)
+{
+    return signing_keys(state, keys, cap, count, err);
+}
+
+static enum nova_status identity_start(struct service *service, struct error *err)
+{
+    struct pg *pg = NULL;
+    enum nova_status status = service_connect_postgres(&pg, service, err);
+    return status == NOVA_OK
+               ? signing_start(service_state(service), pg, service_master_key(service), err)
+               : status;
+}
+
+const struct service_type service_identity = {
+    .name = "identity",
+    .rules = identity_rules,
+    .rule_count = IDENTITY_RULES_COUNT,
+    .queries = identity_queries,
+    .query_count = sizeof identity_queries / sizeof *identity_queries,
+    .prepare = identity_prepare,
+    .look_up = identity_look_up,
+    .write_inline = identity_write_inline,
+    .finish = identity_finish,
+    .user_keys = identity_user_keys,
+    .start = identity_start,
+    .state_create = identity_state_create,
+    .state_destroy = identity_state_destroy,
+};

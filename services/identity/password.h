@@ -1,0 +1,42 @@
+// password.h - passwords: normalised, hashed with Argon2id, checked at the same cost for everybody.
+//
+// Hashing takes memory and time on purpose, so a bounded number runs at once; more wait, and past
+// the queue's bound are refused early, so that a storm of logins does not take the machine.
+//
+// Threads:   safe from any thread.
+// Errors:    RESOURCE_EXHAUSTED (transient) when too many hashes wait.
+// Source:    RFC 9106 (Argon2), OWASP's parameters; PHC string format as libsodium writes it.
+#pragma once
+#include <sodium.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+enum {
+    PASSWORD_BYTES_MIN = 10, // after NFKC
+    PASSWORD_BYTES_MAX = 1024,
+    PASSWORD_HASH_BYTES = crypto_pwhash_STRBYTES,
+    PASSWORD_AT_ONCE = 2,
+    PASSWORD_WAITING_MAX = 64,
+};
+
+struct password_cost {
+    int64_t memory_kib;
+    int64_t passes;
+};
+
+// NFKC in the arena, so that one password typed on two keyboards is one. False: not UTF-8, or out
+// of its length.
+bool password_normalise(char **out, struct arena *arena, const char *password);
+
+// Hashes a normalised password into a PHC string.
+MUST_CHECK enum nova_status password_hash(char out[PASSWORD_HASH_BYTES], const char *normalised,
+                                          const struct password_cost *cost, struct error *err);
+
+// True when it is the hash's password. hash NULL or "": the same work against a hash that nothing
+// matches, so that time does not tell who exists.
+MUST_CHECK enum nova_status password_matches(bool *out, const char *hash, const char *normalised,
+                                             const struct password_cost *cost, struct error *err);
+
+// True when the text is an Argon2id hash in PHC form that libsodium can check at a bearable cost.
+bool password_hash_is_valid(const char *hash);

@@ -1,0 +1,10 @@
+// users.h - GetUser and GetUsers: users as a fold of identity's own log.
+#pragma once
+#include "services/service.h"
+
+enum { USERS_PER_CALL_MAX = 1000 };
+
+enum nova_status identity_get_user(struct service_worker *worker, struct service_call *call,
+                                   struct error *err);
+enum nova_status identity_get_users(struct service_worker *worker, struct service_call *call,
+                                    struct error *err);

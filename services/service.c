@@ -1,0 +1,165 @@
+// service.c - one request, from authentication to the reply. See service.h.
+#include "services/service.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "bus/topology.h"
+#include "projections/wait.h"
+#include "services/service_internal.h"
+
+// ---- permission ---------------------------------------------------------------------------------
+
+// A process may call what the topology's table says; NATS refuses it too, and this is the second
+// lock. Keys of persons go to processes only.
+static enum nova_status service_permit(const struct service *service,
+                                       const struct service_call *call, struct error *err)
+{
+    const char *method = call->request->method->name;
+    if (call->caller.kind != CALLER_SERVICE && call->caller.kind != CALLER_OPERATOR &&
+        strcmp(method, "GetPersonKeys") == 0)
+        return error_set(err, NOVA_PERMISSION_DENIED, "%s may not ask for keys of persons",
+                         call->caller.actor);
+    if (call->caller.kind != CALLER_SERVICE)
+        return NOVA_OK;
+    for (size_t i = 0; i < topology_call_count(); i++) {
+        const struct topology_call *allowed = topology_call_at(i);
+        if (strcmp(allowed->user, call->process) == 0 &&
+            strcmp(allowed->service, service->type->name) == 0 &&
+            (strcmp(allowed->method, "*") == 0 || strcmp(allowed->method, method) == 0))
+            return NOVA_OK;
+    }
+    return error_set(err, NOVA_PERMISSION_DENIED, "%s may not call %s.%s", call->process,
+                     service->type->name, method);
+}
+
+// ---- queries ------------------------------------------------------------------------------------
+
+static const struct service_query *service_query_find(const struct service_type *type,
+                                                      const char *method)
+{
+    for (size_t i = 0; i < type->query_count; i++)
+        if (strcmp(type->queries[i].method, method) == 0)
+            return &type->queries[i];
+    return NULL;
+}
+
+enum nova_status service_wait(struct service_worker *worker, struct service_call *call,
+                              const char *consumer, struct error *err)
+{
+    const struct rpc_headers *headers = &call->request->headers;
+    enum nova_status status = NOVA_OK;
+    for (uint32_t i = 0; status == NOVA_OK && i < headers->min_position_count; i++)
+        status = projection_wait(worker->pg, worker->service->type->name, consumer,
+                                 headers->min_positions[i].service,
+                                 headers->min_positions[i].position, headers->deadline_us, err);
+    return status;
+}
+
+enum nova_status service_id(struct uuid *out, const char *field, const char *text,
+                            struct error *err)
+{
+    *out = id_parse(text);
+    return uuid_is_nil(out) ? error_set(err, NOVA_INVALID_ARGUMENT, "%s is missing", field)
+                            : NOVA_OK;
+}
+
+static enum nova_status service_answer(struct service_worker *worker, struct service_call *call,
+                                       const struct service_query *query, struct error *err)
+{
+    enum nova_status status = NOVA_OK;
+    if (call->caller.kind == CALLER_ANONYMOUS && !query->open_to_all)
+        return error_set(err, NOVA_UNAUTHENTICATED, "%s.%s wants a token: log in",
+                         worker->service->type->name, query->method);
+    if (!pg_is_connected(worker->pg))
+        status = pg_reconnect(worker->pg, err);
+    for (int i = 0; i < SERVICE_CONSUMERS_MAX && status == NOVA_OK; i++)
+        if (query->consumers[i] != NULL)
+            status = service_wait(worker, call, query->consumers[i], err);
+    return status == NOVA_OK ? query->answer(worker, call, err) : status;
+}
+
+// ---- commands -----------------------------------------------------------------------------------
+
+static const struct command_rule *service_rule_find(const struct service_type *type,
+                                                    const char *method)
+{
+    for (size_t i = 0; i < type->rule_count; i++)
+        if (strcmp(type->rules[i].method, method) == 0)
+            return &type->rules[i];
+    return NULL;
+}
+
+// Wakes the relay; a doorbell that is lost only costs its poll interval.
+static void service_ring(const struct service *service)
+{
+    char subject[64];
+    snprintf(subject, sizeof subject, "nova.bell.%s", service->type->name);
+    natsConnection_Publish(bus_connection_nats(service->connection), subject, NULL, 0);
+}
+
+static enum nova_status service_execute(struct service_worker *worker, struct service_call *call,
+                                        const struct command_rule *rule, struct error *err)
+{
+    const struct service_type *type = worker->service->type;
+    struct rpc_request *request = call->request;
+    struct service_command_context context = {worker, call, NULL};
+    struct command command = {
+        .rule = rule,
+        .caller = &call->caller,
+        .request = request->message,
+        .wire = request->wire,
+        .command_id = request->headers.command_id,
+        .correlation_id = request->headers.correlation_id,
+        .occurred_at_us = request->headers.occurred_at_us,
+        .traceparent = request->headers.traceparent,
+    };
+    struct runtime_hooks hooks = {&context, type->look_up, type->write_inline};
+    struct outcome outcome;
+    enum nova_status status = NOVA_OK;
+    if (!pg_is_connected(worker->pg))
+        status = pg_reconnect(worker->pg, err);
+    if (status == NOVA_OK && type->prepare != NULL)
+        status = type->prepare(worker, call, &context.prepared, err);
+    if (status == NOVA_OK)
+        status = runtime_execute(&outcome, worker->runtime, &command, &hooks, request->arena, err);
+    if (status == NOVA_OK && outcome.event_count > 0)
+        service_ring(worker->service);
+    if (status == NOVA_OK && type->finish != NULL)
+        status = type->finish(worker, call, &outcome, err);
+    if (status != NOVA_OK)
+        return status;
+    request->reply = outcome.reply;
+    request->position = outcome.position;
+    return NOVA_OK;
+}
+
+enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err)
+{
+    struct service_worker *worker = context;
+    const struct service_type *type = worker->service->type;
+    struct service_call call = {.request = request};
+    enum nova_status status =
+        auth_caller(&call.caller, call.process, worker->service->auth, &request->headers, err);
+    if (status == NOVA_OK)
+        status = service_permit(worker->service, &call, err);
+    if (status != NOVA_OK)
+        return status;
+    const struct service_query *query = service_query_find(type, request->method->name);
+    if (query != NULL)
+        return service_answer(worker, &call, query, err);
+    const struct command_rule *rule = service_rule_find(type, request->method->name);
+    assert(rule != NULL); // service_check_type looked at start that each method has one
+    return service_execute(worker, &call, rule, err);
+}
+
+bool service_type_is_whole(const struct service_type *type, const char **missing)
+{
+    const struct contract_service *contract = contract_service_find(type->name);
+    for (unsigned i = 0; i < contract->descriptor->n_methods; i++) {
+        *missing = contract->descriptor->methods[i].name;
+        if (service_query_find(type, *missing) == NULL && service_rule_find(type, *missing) == NULL)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,27 @@
+// service_internal.h - what services/service.c and run.c share; nobody else includes it.
+#pragma once
+#include "bus/process_token.h"
+#include "services/service.h"
+
+enum { SERVICE_WORKERS_MAX = 64 };
+
+struct service {
+    const struct service_type *type;
+    const struct settings *settings;
+    struct bus_connection *connection;
+    struct auth *auth;
+    struct seal_key master;
+    void *state;
+    struct process_token *token;
+    struct auth_jwks_source jwks;
+    struct rpc_server *server;
+    struct service_worker workers[SERVICE_WORKERS_MAX];
+    void *worker_contexts[SERVICE_WORKERS_MAX];
+    uint32_t worker_count;
+};
+
+// rpc_server's handler; the context is a struct service_worker.
+enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err);
+
+// True when every method of the contract has a rule or a query; else *missing is its name.
+bool service_type_is_whole(const struct service_type *type, const char **missing);

@@ -1,0 +1,14 @@
+#!/usr/bin/env python3
+"""The services on real servers: starts a Nova and runs check_services.c's cases on it."""
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from instance import ROOT, Instance
+
+if __name__ == "__main__":
+    with Instance() as it:
+        it.up()
+        raise SystemExit(subprocess.run([str(ROOT / "build/test/test/check_services")],
+                                        env=it.environment(), check=False).returncode)

@@ -1,0 +1,146 @@
+"""A Nova of a test's own: its home and its ports, started by `./nova up` and gone with the test.
+
+Also what every test in Python needs: cases as TAP lines, and waiting for conditions.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.request
+
+import psycopg2
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+NOVA = ROOT / "build/test/cli/nova"
+PATIENCE_S = 60
+cases = []
+
+
+def case(function):
+    cases.append(function)
+    return function
+
+
+def wait_for(what, condition, seconds=PATIENCE_S):
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {seconds} s for: {what}"
+        time.sleep(0.05)
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def is_dead(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    return True
+
+
+class Instance:
+    """One home with its own ports; a context that stops it whatever happens."""
+
+    def __init__(self, mode=0o755, user=None, parent=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nova-up.", dir=parent))
+        self.folder.chmod(mode)
+        if user:
+            shutil.chown(self.folder, user)
+        self.home = self.folder / "home"
+        self.user = user
+        self.postgres_port, self.nats_port, self.monitor_port = free_ports(3)
+
+    def environment(self):
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
+        return dict(clean, NOVA_ROOT=str(ROOT), NOVA_HOME=str(self.home),
+                    NOVA_POSTGRES_PORT=str(self.postgres_port), NOVA_NATS_PORT=str(self.nats_port),
+                    NOVA_NATS_MONITOR_PORT=str(self.monitor_port))
+
+    def nova(self, *arguments, code=0, **more):
+        command = [str(NOVA), *arguments]
+        if self.user:
+            command = ["setpriv", f"--reuid={self.user}", "--regid=nogroup", "--clear-groups",
+                       *command]
+        done = subprocess.run(command, env=self.environment(), text=True, capture_output=True,
+                              timeout=PATIENCE_S * 3, **more)
+        assert done.returncode == code, f"{arguments}: {done.returncode}, not {code}: {done}"
+        return done
+
+    def up(self, **more):
+        return self.nova("up", "--empty", **more)
+
+    def state(self, name):
+        with contextlib.suppress(OSError, ValueError):
+            state = json.loads((self.home / "run/state.json").read_text())
+            return next((each for each in state["processes"] if each["name"] == name), None)
+        return None
+
+    def ready_again(self, name, starts):
+        return wait_for(f"{name} to be ready again", lambda: (
+            (state := self.state(name)) and state["state"] == "ready" and
+            state["starts"] > starts and state))
+
+    def supervisor(self):
+        return int((self.home / "run/supervisor.pid").read_text())
+
+    def password(self, role):
+        return (self.home / "credentials/postgres" / role).read_text().strip()
+
+    def sql(self, statement):
+        with contextlib.closing(psycopg2.connect(
+                host="127.0.0.1", port=self.postgres_port, user="nova", dbname="nova",
+                password=self.password("nova"), connect_timeout=5)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else None
+
+    def nats_is_healthy(self):
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}/healthz",
+                                        timeout=2) as answer:
+                return b'"ok"' in answer.read()
+        return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(Exception):
+            subprocess.run([str(NOVA), "down"], env=self.environment(), capture_output=True,
+                           timeout=PATIENCE_S)
+        link = self.home / "pg"
+        if link.is_symlink():
+            shutil.rmtree(os.readlink(link), ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def main():
+    """Runs the cases in their order, or those whose names hold one of the arguments."""
+    chosen = [each for each in cases
+              if not sys.argv[1:] or any(part in each.__name__ for part in sys.argv[1:])]
+    failed = 0
+    for place, run in enumerate(chosen, 1):
+        try:
+            skipped = run()
+            print(f"ok {place} - {run.__name__}" + (f" # SKIP {skipped}" if skipped else ""),
+                  flush=True)
+        except Exception:  # pylint: disable=broad-except
+            failed = 1
+            traceback.print_exc()
+            print(f"not ok {place} - {run.__name__}", flush=True)
+    return failed
