@@ -186,6 +186,11 @@ natsConnection *bus_connection_nats(const struct bus_connection *connection)
     return connection->nats;
 }
 
+const char *bus_connection_user(const struct bus_connection *connection)
+{
+    return connection->user;
+}
+
 enum nova_status bus_connection_check(const struct bus_connection *connection, struct error *err)
 {
     struct bus_connection *c = (struct bus_connection *)connection;

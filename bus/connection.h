@@ -29,6 +29,8 @@ MUST_CHECK enum nova_status bus_connect(struct bus_connection **out,
 void bus_connection_destroy(struct bus_connection **connection);
 
 natsConnection *bus_connection_nats(const struct bus_connection *connection);
+// The topology's user; lives as long as the connection.
+const char *bus_connection_user(const struct bus_connection *connection);
 
 // NOVA_OK; PERMISSION_DENIED with the server's words once anything was refused.
 MUST_CHECK enum nova_status bus_connection_check(const struct bus_connection *connection,

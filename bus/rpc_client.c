@@ -6,8 +6,7 @@
 #include "proto/sealed.h"
 
 // The responder's refusal, if the reply is one.
-static enum nova_status client_refusal(natsMsg *reply, const char *service, const char *method,
-                                       struct error *err)
+static enum nova_status client_refusal(natsMsg *reply, struct error *err)
 {
     const char *code = NULL, *text = NULL;
     if (natsMsgHeader_Get(reply, RPC_ERROR_CODE, &code) != NATS_OK)
@@ -19,17 +18,14 @@ static enum nova_status client_refusal(natsMsg *reply, const char *service, cons
         status = NOVA_UNKNOWN;
     bool transient = status == NOVA_UNAVAILABLE || status == NOVA_ABORTED ||
                      status == NOVA_DEADLINE_EXCEEDED || status == NOVA_RESOURCE_EXHAUSTED;
-    (void)service;
-    (void)method;
     return transient ? error_set_transient(err, (enum nova_status)status, "%s", text)
                      : error_set(err, (enum nova_status)status, "%s", text);
 }
 
-static enum nova_status client_answer(struct bytes *out, int64_t *position, natsMsg *reply,
-                                      const char *service, const char *method, struct arena *arena,
-                                      struct error *err)
+enum nova_status rpc_answer_read(struct bytes *out, int64_t *position, natsMsg *reply,
+                                 const char *service, struct arena *arena, struct error *err)
 {
-    enum nova_status status = client_refusal(reply, service, method, err);
+    enum nova_status status = client_refusal(reply, err);
     if (status != NOVA_OK)
         return status;
     out->len = (size_t)natsMsg_GetDataLength(reply);
@@ -44,8 +40,8 @@ static enum nova_status client_answer(struct bytes *out, int64_t *position, nats
     return NOVA_OK;
 }
 
-static enum nova_status client_failed(natsStatus s, const char *service, const char *method,
-                                      struct error *err)
+enum nova_status rpc_failed(natsStatus s, const char *service, const char *method,
+                            struct error *err)
 {
     if (s == NATS_NO_RESPONDERS)
         return error_set_transient(err, NOVA_UNAVAILABLE,
@@ -83,8 +79,8 @@ enum nova_status rpc_call_wire(struct bytes *out, int64_t *position,
     enum nova_status status = rpc_headers_write(msg, &sent, err);
     if (status == NOVA_OK) {
         s = natsConnection_RequestMsg(&reply, bus_connection_nats(connection), msg, wait_ms);
-        status = s == NATS_OK ? client_answer(out, position, reply, service, method, arena, err)
-                              : client_failed(s, service, method, err);
+        status = s == NATS_OK ? rpc_answer_read(out, position, reply, service, arena, err)
+                              : rpc_failed(s, service, method, err);
     }
     natsMsg_Destroy(msg);
     natsMsg_Destroy(reply);

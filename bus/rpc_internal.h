@@ -26,6 +26,14 @@ bool rpc_position_parse(struct rpc_position *out, const char *text, size_t len);
 // A header's text without line breaks, which would end it.
 void rpc_header_clean(char *text);
 
+// The client's side: what a reply says (its bytes in the arena; position may be NULL), and what
+// nats.c's failure to get one means.
+MUST_CHECK enum nova_status rpc_answer_read(struct bytes *out, int64_t *position, natsMsg *reply,
+                                            const char *service, struct arena *arena,
+                                            struct error *err);
+enum nova_status rpc_failed(natsStatus s, const char *service, const char *method,
+                            struct error *err);
+
 // discovery.c: answers $SRV.PING, INFO and STATS (ADR-32).
 struct rpc_discovery;
 struct rpc_stats {

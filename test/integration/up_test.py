@@ -27,7 +27,11 @@ from instance import NOVA, PATIENCE_S, Instance, case, is_dead, main, wait_for
 def shared():
     """The instance that most cases look at, running."""
     instance = Instance()
-    instance.first_words = instance.up().stderr
+    try:
+        instance.first_words = instance.up().stderr
+    except Exception:
+        instance.tell()
+        raise
     return instance
 
 

@@ -83,6 +83,15 @@ class Instance:
     def up(self, **more):
         return self.nova("up", "--empty", **more)
 
+    def tell(self):
+        """What is known of it, as TAP comments: for a case that failed."""
+        with contextlib.suppress(Exception):
+            for words in (["status"], ["logs", "-n", "20"]):
+                told = subprocess.run([str(NOVA), *words], env=self.environment(), text=True,
+                                      capture_output=True, timeout=PATIENCE_S).stdout
+                print("".join(f"# {line}\n" for line in told.splitlines()
+                              if '"level":"info"' not in line), end="", flush=True)
+
     def state(self, name):
         with contextlib.suppress(OSError, ValueError):
             state = json.loads((self.home / "run/state.json").read_text())
@@ -119,7 +128,9 @@ class Instance:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed=None, *_):
+        if failed:
+            self.tell()
         with contextlib.suppress(Exception):
             subprocess.run([str(NOVA), "down"], env=self.environment(), capture_output=True,
                            timeout=PATIENCE_S)
