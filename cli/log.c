@@ -1,0 +1,16 @@
+// log.c - `nova log query` and `nova log tail`.
+#include "cli/log.h"
+
+#include <string.h>
+
+#include "cli/command.h"
+
+int command_log(const struct settings *settings, int argc, char **argv)
+{
+    const char *what = argc >= 2 ? argv[1] : "";
+    if (strcmp(what, "query") == 0)
+        return log_query(settings, argc - 1, argv + 1);
+    if (strcmp(what, "tail") == 0)
+        return log_tail(settings, argc - 1, argv + 1);
+    return command_usage("log", "log wants 'query' or 'tail'");
+}

@@ -1,0 +1,136 @@
+// log_tail.c - `nova log tail [SUBJECT]`: what the streams bring from now on, until ^C.
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus/cloudevents.h"
+#include "bus/topology.h"
+#include "cli/client.h"
+#include "cli/command.h"
+#include "cli/log.h"
+#include "cli/log_event.h"
+
+enum { STREAMS_MAX = 16, WAIT_MS = 50 };
+
+struct tail {
+    struct client client;
+    struct log_keys *keys;
+    jsCtx *js;
+    struct arena *arena;
+    enum log_format format;
+    size_t count;
+    const char *services[STREAMS_MAX];
+    natsSubscription *subscriptions[STREAMS_MAX];
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    stop = 1;
+}
+
+static enum nova_status print_message(struct tail *tail, const char *service, natsMsg *message,
+                                      struct error *err)
+{
+    struct event event;
+    struct cloudevents_extra extra;
+    struct bytes body = {(const uint8_t *)natsMsg_GetData(message),
+                         (size_t)natsMsg_GetDataLength(message)};
+    json_t *json = NULL;
+    arena_reset(tail->arena);
+    enum nova_status status = cloudevents_decode(&event, &extra, tail->arena, service, body, err);
+    if (status == NOVA_OK)
+        status = log_events_json(&json, tail->keys, service, &event, &extra.traceparent, 1, err);
+    if (status == NOVA_OK)
+        log_print(json, tail->format);
+    json_decref(json);
+    fflush(stdout);
+    return status;
+}
+
+// A subject of one service reads its stream only; "nova.evt.>" and none read all.
+static enum nova_status subscribe(struct tail *tail, const char *subject, struct error *err)
+{
+    for (size_t i = 0; i < topology_stream_count(); i++) {
+        char all[TOPOLOGY_SUBJECT_BYTES];
+        const char *service = topology_stream_service(i);
+        int prefix = snprintf(all, sizeof all, "nova.evt.%s.>", service) - 1;
+        bool every = subject == NULL || strcmp(subject, "nova.evt.>") == 0;
+        if (!every && strncmp(subject, all, (size_t)prefix) != 0)
+            continue;
+        jsErrCode code = 0;
+        jsSubOptions options;
+        jsSubOptions_Init(&options);
+        options.Stream = topology_stream_of(service);
+        options.Ordered = true;
+        options.Config.DeliverPolicy = js_DeliverNew;
+        natsStatus s = js_SubscribeSync(&tail->subscriptions[tail->count], tail->js,
+                                        every ? all : subject, NULL, &options, &code);
+        if (s != NATS_OK)
+            return bus_error(err, s, "reading a stream");
+        tail->services[tail->count++] = service;
+    }
+    return tail->count > 0
+               ? NOVA_OK
+               : error_set(err, NOVA_INVALID_ARGUMENT,
+                           "no stream has '%s'; subjects are like nova.evt.content.post.created.*",
+                           subject);
+}
+
+static enum nova_status follow(struct tail *tail, struct error *err)
+{
+    enum nova_status status = NOVA_OK;
+    while (!stop && status == NOVA_OK) {
+        for (size_t i = 0; i < tail->count && status == NOVA_OK && !stop; i++) {
+            natsMsg *message = NULL;
+            if (natsSubscription_NextMsg(&message, tail->subscriptions[i], WAIT_MS) != NATS_OK)
+                continue;
+            status = print_message(tail, tail->services[i], message, err);
+            natsMsg_Destroy(message);
+        }
+        if (status == NOVA_OK)
+            status = bus_connection_check(tail->client.connection, err);
+    }
+    return status;
+}
+
+int log_tail(const struct settings *settings, int argc, char **argv)
+{
+    struct tail tail = {.arena = arena_create()};
+    struct error err = {0};
+    const char *subject = NULL;
+    bool sealed = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            tail.format = LOG_FORMAT_JSON;
+        else if (strcmp(argv[i], "--sealed") == 0)
+            sealed = true;
+        else if (argv[i][0] == '-' || subject != NULL)
+            return command_usage("log", "log tail takes no '%s'", argv[i]);
+        else
+            subject = argv[i];
+    }
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    tail.keys = log_keys_create(settings, !sealed);
+    enum nova_status status = client_open(&tail.client, settings, "auditor", &err);
+    if (status == NOVA_OK)
+        status = bus_jetstream(&tail.js, tail.client.connection, &err);
+    if (status == NOVA_OK)
+        status = subscribe(&tail, subject, &err);
+    if (status == NOVA_OK) {
+        command_say("from now on; end with ^C");
+        status = follow(&tail, &err);
+    }
+    for (size_t i = 0; i < tail.count; i++)
+        natsSubscription_Destroy(tail.subscriptions[i]);
+    jsCtx_Destroy(tail.js);
+    client_close(&tail.client);
+    log_keys_destroy(&tail.keys);
+    arena_destroy(&tail.arena);
+    return status == NOVA_OK ? EXIT_CODE_OK : command_failed(&err);
+}
