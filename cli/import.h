@@ -7,7 +7,6 @@
 struct import_options {
     const char *file;  // "-": standard input; gzip is recognised
     int64_t give_up_s; // how long one command is tried again while a service does not answer
-    bool quiet;        // no summary
     const char *label; // of the progress bar
 };
 

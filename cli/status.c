@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/command.h"
+#include "cli/figures.h"
 #include "cli/supervisor.h"
 #include "cli/up.h"
 
@@ -69,8 +70,35 @@ static void print_processes(FILE *out, const json_t *processes)
     }
 }
 
+// ---- streams, consumers, projections: parked events are not good, lag is nothing bad
+
+static enum nova_status collect_streams(json_t **out, bool *good, const struct settings *settings,
+                                        struct error *err)
+{
+    (void)good;
+    return figures_streams(out, settings, err);
+}
+
+static enum nova_status collect_consumers(json_t **out, bool *good, const struct settings *settings,
+                                          struct error *err)
+{
+    enum nova_status status = figures_consumers(out, settings, err);
+    *good &= figures_sum(*out, "parked") == 0;
+    return status;
+}
+
+static enum nova_status collect_projections(json_t **out, bool *good,
+                                            const struct settings *settings, struct error *err)
+{
+    (void)good;
+    return figures_projections(out, settings, err);
+}
+
 static const struct status_section sections[] = {
     {"processes", collect_processes, print_processes},
+    {"streams", collect_streams, figures_print_streams},
+    {"consumers", collect_consumers, figures_print_consumers},
+    {"projections", collect_projections, figures_print_projections},
 };
 enum { SECTION_COUNT = sizeof sections / sizeof *sections };
 
@@ -87,6 +115,7 @@ static int report(const struct settings *settings, bool as_json)
         json_t *collected = NULL;
         if (sections[i].collect(&collected, &good, settings, &err) != NOVA_OK) {
             command_say("%s: %s", sections[i].name, err.text);
+            json_decref(collected);
             good = false;
             continue;
         }

@@ -26,11 +26,12 @@
 #include "cli/process.h"
 #include "cli/server.h"
 #include "cli/supervisor.h"
+#include "cli/up_sample.h"
 
 enum { LOOK_EVERY_MS = 100, READY_MS_MAX = 300000, STOP_MS_MAX = 90000, STARTS_MAX = 8 };
 
 static up_step step_home, step_credentials, step_leftovers, step_ports, step_data, step_servers,
-    step_migrations, step_processes;
+    step_migrations, step_processes, step_sample, step_read_models;
 
 // The order matters: each step may rely on those above it.
 static const struct {
@@ -46,6 +47,8 @@ static const struct {
     {"servers", step_servers, true},
     {"migrations", step_migrations, true},
     {"processes", step_processes, true},
+    {"sample", step_sample, true},
+    {"read models", step_read_models, true},
 };
 
 void up_progress(const struct up *up, const char *format, ...)
@@ -339,6 +342,19 @@ static enum nova_status step_processes(struct up *up, struct error *err)
     return wait_until_ready(up, false, err);
 }
 
+// ---- steps behind the start
+
+// Its commands have ids of their own, so an interrupted sample goes on where it was.
+static enum nova_status step_sample(struct up *up, struct error *err)
+{
+    return up_sample(up, err);
+}
+
+static enum nova_status step_read_models(struct up *up, struct error *err)
+{
+    return up_wait_for_read_models(up, err);
+}
+
 // ---- the command
 
 static void say_step(const char *name, const char *said, int64_t took_ms)
@@ -377,18 +393,6 @@ static enum nova_status take_steps(struct up *up, struct error *err)
     return NOVA_OK;
 }
 
-static void summarise(const struct up *up)
-{
-    if (server_postgres_is_embedded(up->settings))
-        fprintf(stderr, "PostgreSQL on 127.0.0.1:%lld, ",
-                (long long)settings_int(up->settings, SETTING_POSTGRES_PORT));
-    if (server_nats_is_embedded(up->settings))
-        fprintf(stderr, "nats-server on 127.0.0.1:%lld, ",
-                (long long)settings_int(up->settings, SETTING_NATS_PORT));
-    fprintf(stderr, "data in %s\n", up->home);
-    command_say("runs. Next: ./nova status, ./nova psql auditor, ./nova down");
-}
-
 // The phase of the supervisor that is there: "starting", "running", "stopping".
 static bool phase_is(const char *home, const char *phase)
 {
@@ -424,12 +428,12 @@ int command_up(const struct settings *settings, int argc, char **argv)
         command_say("is just stopping in %s; try again", up.home);
         return EXIT_CODE_FAILED;
     }
-    if (up.running && phase_is(up.home, "running")) {
+    if (up.running && phase_is(up.home, "running") && up_sample_is_done(up.home)) {
         command_say("runs already in %s (./nova status)", up.home);
         return EXIT_CODE_OK;
     }
     if (take_steps(&up, &err) != NOVA_OK)
         return command_failed(&err);
-    summarise(&up);
+    up_summarise(&up);
     return EXIT_CODE_OK;
 }

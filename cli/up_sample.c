@@ -1,0 +1,158 @@
+// up_sample.c - see up_sample.h.
+#include "cli/up_sample.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/figures.h"
+#include "cli/home.h"
+#include "cli/import.h"
+#include "cli/path.h"
+#include "cli/sample.h"
+#include "cli/server.h"
+
+enum { LOOK_EVERY_MS = 100, READ_MODELS_MS_MAX = 120000, GIVE_UP_S = 60 };
+
+static enum nova_status write_sample(const char *path, struct error *err)
+{
+    struct sample_counts counts;
+    const struct sample_options options = {SAMPLE_USERS, 1};
+    FILE *file = fopen(path, "w");
+    bool written = file != NULL && sample_write(&counts, file, &options);
+    if (file != NULL && fclose(file) != 0)
+        written = false;
+    return written ? NOVA_OK
+                   : error_set(err, NOVA_UNAVAILABLE, "%s cannot be written: %s", path,
+                               strerror(errno));
+}
+
+// The sample's file, put there when all of it is in; empty after `up --empty`.
+static void sample_done_path(char out[PATH_MAX], const char *home)
+{
+    path_print(out, "%s/sample.ndjson", home);
+}
+
+bool up_sample_is_done(const char *home)
+{
+    char done[PATH_MAX];
+    sample_done_path(done, home);
+    return access(done, F_OK) == 0;
+}
+
+static enum nova_status no_sample(struct up *up, struct error *err)
+{
+    char done[PATH_MAX];
+    sample_done_path(done, up->home);
+    snprintf(up->said, sizeof up->said, "none (--empty)");
+    return home_write(done, "", 0640, err);
+}
+
+enum nova_status up_sample(struct up *up, struct error *err)
+{
+    char path[PATH_MAX], done[PATH_MAX];
+    struct import_result result = {0};
+    path_print(path, "%s/run/sample.ndjson", up->home);
+    sample_done_path(done, up->home);
+    if (up_sample_is_done(up->home)) {
+        snprintf(up->said, sizeof up->said, "is there");
+        return NOVA_OK;
+    }
+    if (up->empty)
+        return no_sample(up, err);
+    const struct import_options options = {path, GIVE_UP_S, "sample"};
+    enum nova_status status = write_sample(path, err);
+    if (status == NOVA_OK)
+        status = import_run(&result, up->settings, &options, err);
+    if (status == NOVA_OK && result.refused > 0)
+        status = error_set(err, NOVA_INTERNAL,
+                           "%" PRIu64 " commands of the sample were refused; ./nova logs service",
+                           result.refused);
+    if (status != NOVA_OK)
+        return status;
+    snprintf(up->said, sizeof up->said, "%" PRIu64 " commands carried out", result.done);
+    return rename(path, done) == 0
+               ? NOVA_OK
+               : error_set(err, NOVA_UNAVAILABLE, "%s: %s", done, strerror(errno));
+}
+
+enum nova_status up_wait_for_read_models(struct up *up, struct error *err)
+{
+    for (int waited_ms = 0;; waited_ms += LOOK_EVERY_MS) {
+        json_t *consumers = NULL;
+        enum nova_status status = figures_consumers(&consumers, up->settings, err);
+        int64_t lag = figures_sum(consumers, "lag_events");
+        json_decref(consumers);
+        if (status != NOVA_OK)
+            return status;
+        if (lag == 0)
+            break;
+        if (waited_ms >= READ_MODELS_MS_MAX)
+            return error_set(err, NOVA_DEADLINE_EXCEEDED,
+                             "%" PRId64 " events are not applied after %d s: ./nova status", lag,
+                             READ_MODELS_MS_MAX / 1000);
+        up_progress(up, "read models: %" PRId64 " events behind", lag);
+        usleep(LOOK_EVERY_MS * 1000);
+    }
+    snprintf(up->said, sizeof up->said, "caught up");
+    return NOVA_OK;
+}
+
+// ---- the summary --------------------------------------------------------------------------------
+
+static void tell_places(const struct up *up)
+{
+    if (server_postgres_is_embedded(up->settings))
+        fprintf(stderr, "PostgreSQL on 127.0.0.1:%lld, ",
+                (long long)settings_int(up->settings, SETTING_POSTGRES_PORT));
+    if (server_nats_is_embedded(up->settings))
+        fprintf(stderr, "nats-server on 127.0.0.1:%lld, ",
+                (long long)settings_int(up->settings, SETTING_NATS_PORT));
+    fprintf(stderr, "data in %s\n", up->home);
+}
+
+static void tell_figures(const struct up *up)
+{
+    struct error err;
+    json_t *streams = NULL, *consumers = NULL, *happened = NULL;
+    if (figures_happened(&happened, up->settings, &err) == NOVA_OK &&
+        figures_streams(&streams, up->settings, &err) == NOVA_OK &&
+        figures_consumers(&consumers, up->settings, &err) == NOVA_OK) {
+        fputc('\n', stderr);
+        figures_print_happened(stderr, happened);
+        fputc('\n', stderr);
+        figures_print_streams(stderr, streams);
+        fputc('\n', stderr);
+        figures_print_consumers(stderr, consumers);
+    } else {
+        command_say("no figures: %s", err.text);
+    }
+    json_decref(happened);
+    json_decref(streams);
+    json_decref(consumers);
+}
+
+void up_summarise(const struct up *up)
+{
+    static const char examples[] =
+        "\nTry next:\n"
+        "  ./nova call search SearchPosts '{\"query\": \"coffee #nova\"}'\n"
+        "  ./nova call identity Register '{\"handle\": \"you\", \"email\": \"you@example.invalid\","
+        " \"display_name\": \"You\", \"password\": \"a long password\"}'\n"
+        "  ./nova log query --type post.created --limit 3\n"
+        "  ./nova log tail\n"
+        "  ./nova projection rebuild search_index\n"
+        "  ./nova psql auditor -c 'select type, count(*) from content.outbox group by 1'\n"
+        "  ./nova status\n"
+        "  ./nova down\n";
+    if (!up->empty)
+        tell_figures(up);
+    fputc('\n', stderr);
+    tell_places(up);
+    fputs(examples, stderr);
+    command_say("runs");
+}
