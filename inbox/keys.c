@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "inbox/id_map.h"
+
 enum { SLOTS = KEYS_MAX * 2 };
 
 struct slot {
@@ -101,31 +103,40 @@ static enum nova_status keys_ask(struct keys *keys, const struct uuid *ids, size
     return status;
 }
 
+// The ids that are not known, each once.
+static size_t keys_missing(struct uuid *missing, const struct keys *keys, const struct uuid *ids,
+                           size_t count, struct arena *arena)
+{
+    size_t missing_count = 0;
+    int64_t now_s = monotonic_s();
+    struct id_map *seen = id_map_create(arena, count);
+    for (size_t i = 0; i < count; i++) {
+        bool is_new;
+        if (uuid_is_nil(&ids[i]) || keys_is_known(keys, &ids[i], now_s))
+            continue;
+        id_map_put(seen, &ids[i], missing_count, &is_new);
+        if (is_new)
+            missing[missing_count++] = ids[i];
+    }
+    return missing_count;
+}
+
 enum nova_status keys_load(struct keys *keys, const struct uuid *ids, size_t count,
                            struct error *err)
 {
     assert(count <= KEYS_MAX);
     if (keys->count + count > KEYS_MAX)
         keys_forget_all(keys);
-    int64_t now_s = monotonic_s();
-    struct uuid missing[KEYS_FETCH_MAX];
-    size_t missing_count = 0;
+    struct arena *arena = arena_create();
+    struct uuid *missing = arena_alloc(arena, count * sizeof *missing);
+    size_t missing_count = keys_missing(missing, keys, ids, count, arena);
     enum nova_status status = NOVA_OK;
-    for (size_t i = 0; i < count && status == NOVA_OK; i++) {
-        if (uuid_is_nil(&ids[i]) || keys_is_known(keys, &ids[i], now_s))
-            continue;
-        bool asked = false;
-        for (size_t k = missing_count; k > 0 && !asked && missing_count - k < 16; k--)
-            asked = uuid_equal(&missing[k - 1], &ids[i]); // a person's events often stand together
-        if (!asked)
-            missing[missing_count++] = ids[i];
-        if (missing_count == KEYS_FETCH_MAX) {
-            status = keys_ask(keys, missing, missing_count, now_s, err);
-            missing_count = 0;
-        }
+    for (size_t from = 0; from < missing_count && status == NOVA_OK; from += KEYS_FETCH_MAX) {
+        size_t left = missing_count - from;
+        status = keys_ask(keys, missing + from, left < KEYS_FETCH_MAX ? left : KEYS_FETCH_MAX,
+                          monotonic_s(), err);
     }
-    if (status == NOVA_OK && missing_count > 0)
-        status = keys_ask(keys, missing, missing_count, now_s, err);
+    arena_destroy(&arena);
     return status;
 }
 

@@ -17,7 +17,7 @@ enum { KEYS_MAX = 1 << 16, KEYS_FETCH_MAX = 1000, KEYS_LIFE_S = 300 };
 
 struct keys;
 
-// Asks `service` for keys. found[i] tells whether keys[i] was given.
+// Asks `service` for keys; each id stands once. found[i] tells whether keys[i] was given.
 typedef enum nova_status keys_fetch(void *context, const char *service, const struct uuid *ids,
                                     size_t count, struct seal_key *keys, bool *found,
                                     struct error *err);

@@ -1,6 +1,7 @@
 // keys_rpc.c - see keys_rpc.h.
 #include "inbox/keys_rpc.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "bus/rpc.h"
@@ -36,6 +37,7 @@ enum nova_status keys_rpc_fetch(void *context, const char *service, const struct
     for (size_t i = 0; i < count; i++) {
         bool is_new;
         id_map_put(places, &ids[i], i, &is_new);
+        assert(is_new); // a second place would look like an erased key
         request.key_ids[i].len = sizeof ids[i].bytes;
         request.key_ids[i].data = (uint8_t *)(uintptr_t)ids[i].bytes;
     }

@@ -1,6 +1,5 @@
 -- What communication's service reads.
-DROP VIEW IF EXISTS communication.message_sender_cache, communication.message_sender_gone;
-CREATE VIEW communication.message_sender_cache AS
+CREATE OR REPLACE VIEW communication.message_sender_cache AS
 SELECT user_id, COALESCE(handle, '') AS handle, COALESCE(display_name, '') AS display_name, position
 FROM sender;
-CREATE VIEW communication.message_sender_gone AS SELECT user_id, position FROM sender_gone;
+CREATE OR REPLACE VIEW communication.message_sender_gone AS SELECT user_id, position FROM sender_gone;

@@ -57,6 +57,22 @@ static void a_key_is_asked_once(void **state)
     assert_null(keys);
 }
 
+static void an_id_that_comes_again_much_later_is_asked_once(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000, PERSONS = 50 };
+    struct asked asked = {0};
+    struct error err;
+    struct keys *keys = keys_create("identity", fetch, &asked);
+    struct uuid *ids = calloc(COUNT, sizeof *ids);
+    for (uint32_t i = 0; i < COUNT; i++)
+        ids[i] = id_of(i % PERSONS + 1, 1);
+    assert_int_equal(keys_load(keys, ids, COUNT, &err), NOVA_OK);
+    assert_int_equal(asked.ids, PERSONS);
+    free(ids);
+    keys_destroy(&keys);
+}
+
 static void an_erased_key_is_absent(void **state)
 {
     (void)state;
@@ -129,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_asked_once),
+        cmocka_unit_test(an_id_that_comes_again_much_later_is_asked_once),
         cmocka_unit_test(an_erased_key_is_absent),
         cmocka_unit_test(questions_are_bounded),
         cmocka_unit_test(more_keys_than_memory_is_given_are_asked_again),
