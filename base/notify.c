@@ -2,6 +2,8 @@
 #include "base/notify.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +32,19 @@ static void notify_send(const char *message)
     close(out);
 }
 
+static atomic_bool is_ready;
+
 void notify_ready(void)
 {
+    atomic_store(&is_ready, true);
     notify_send("READY=1");
 }
 
+// When many processes start at once, the socket's queue (10 messages on Linux) is full and the
+// first word of one is lost; so each later message says it again.
 void notify_watchdog(void)
 {
-    notify_send("WATCHDOG=1");
+    notify_send(atomic_load(&is_ready) ? "READY=1\nWATCHDOG=1" : "WATCHDOG=1");
 }
 
 void notify_status(const char *format, ...)

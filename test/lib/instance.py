@@ -129,7 +129,7 @@ class Instance:
         return self
 
     def __exit__(self, failed=None, *_):
-        if failed:
+        if failed not in (None, SystemExit):
             self.tell()
         with contextlib.suppress(Exception):
             subprocess.run([str(NOVA), "down"], env=self.environment(), capture_output=True,
