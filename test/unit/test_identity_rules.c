@@ -1,0 +1,277 @@
+// test_identity_rules.c - identity's rules: each rejection is produced, and the last case fails if
+// one was not.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "aggregates/identity/identity.h"
+#include "nova/identity/v2/identity.pb-c.h"
+#include "test/lib/given.h"
+
+#define USER "0197a3c0-0000-7000-8000-000000000001"
+#define OTHER "0197a3c0-0000-7000-8000-000000000002"
+#define SESSION "0197a3c0-0000-7000-8000-000000000003"
+
+static bool produced[IDENTITY_REJECTION_COUNT];
+
+static struct given identity_given(const char *caller, struct identity_facts *facts)
+{
+    struct given given = given_begin(identity_rules, IDENTITY_RULES_COUNT);
+    *facts = (struct identity_facts){.password_length_ok = true,
+                                     .password_hash_ok = true,
+                                     .password_matches = true,
+                                     .session_lifetime_us = 3600000000,
+                                     .login_user_id = id_parse(USER)};
+    given.facts = facts;
+    if (strcmp(caller, "importer") == 0)
+        given.caller.kind = CALLER_IMPORTER;
+    else if (*caller != '\0') {
+        given.caller.kind = CALLER_USER;
+        given.caller.user_id = id_parse(caller);
+    }
+    return given;
+}
+
+static void given_user(struct given *given)
+{
+    struct uuid id = id_parse(USER);
+    given_past(given, "identity", "user.created", &id);
+}
+
+static void given_deleted_user(struct given *given)
+{
+    struct uuid id = id_parse(USER);
+    given_user(given);
+    given_past(given, "identity", "user.deleted", &id);
+}
+
+static void then_rejected(struct given *given, enum identity_rejection rejection)
+{
+    if (given->rejection == NULL)
+        fail_msg("%s was expected, and it was accepted", identity_rejections[rejection].name);
+    assert_string_equal(given->rejection->name, identity_rejections[rejection].name);
+    assert_int_equal(given->decision.event_count, 0);
+    produced[rejection] = true;
+    given_end(given);
+}
+
+static void then_event(struct given *given, const char *type)
+{
+    if (given->rejection != NULL)
+        fail_msg("%s", given->rejection->name);
+    assert_int_equal(given->decision.event_count, 1);
+    assert_string_equal(given->decision.events[0].type->type, type);
+    assert_non_null(given->reply);
+    given_end(given);
+}
+
+// ---- Register -----------------------------------------------------------------------------------
+
+static Nova__Identity__V2__RegisterRequest registration(void)
+{
+    Nova__Identity__V2__RegisterRequest request = NOVA__IDENTITY__V2__REGISTER_REQUEST__INIT;
+    request.user_id = USER;
+    request.email = "ada@example.invalid";
+    request.handle = "ada";
+    request.display_name = "Ada";
+    request.password = "0123456789";
+    return request;
+}
+
+static void whoever_comes_may_register(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct given given = identity_given("", &facts);
+    Nova__Identity__V2__RegisterRequest request = registration();
+    when(&given, "Register", &request);
+    assert_string_equal(((Nova__Identity__V2__RegisterReply *)given.reply)->user_id, USER);
+    assert_non_null(given.decision.events[0].personal);
+    then_event(&given, "user.created");
+}
+
+static void names_of_a_wrong_form_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *email, *handle, *name;
+        enum identity_rejection rejection;
+    } cases[] = {
+        {"", "ada", "Ada", IDENTITY_EMAIL_INVALID},
+        {"ada", "ada", "Ada", IDENTITY_EMAIL_INVALID},
+        {"a@b@c", "ada", "Ada", IDENTITY_EMAIL_INVALID},
+        {"a b@c", "ada", "Ada", IDENTITY_EMAIL_INVALID},
+        {"@c", "ada", "Ada", IDENTITY_EMAIL_INVALID},
+        {"a@b", "", "Ada", IDENTITY_HANDLE_INVALID},
+        {"a@b", "a", "Ada", IDENTITY_HANDLE_INVALID},
+        {"a@b", "a/b", "Ada", IDENTITY_HANDLE_INVALID},
+        {"a@b", "ADMIN", "Ada", IDENTITY_HANDLE_RESERVED},
+        {"a@b", "www", "Ada", IDENTITY_HANDLE_RESERVED},
+        {"a@b", "ada", "", IDENTITY_NAME_INVALID},
+        {"a@b", "ada", "   ", IDENTITY_NAME_INVALID},
+        {"a@b", "ada", "a\tb", IDENTITY_NAME_INVALID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct identity_facts facts;
+        struct given given = identity_given("", &facts);
+        Nova__Identity__V2__RegisterRequest request = registration();
+        request.email = (char *)(uintptr_t)cases[i].email;
+        request.handle = (char *)(uintptr_t)cases[i].handle;
+        request.display_name = (char *)(uintptr_t)cases[i].name;
+        when(&given, "Register", &request);
+        then_rejected(&given, cases[i].rejection);
+    }
+}
+
+static void what_is_taken_is_refused(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    Nova__Identity__V2__RegisterRequest request = registration();
+    struct given given = identity_given("", &facts);
+    facts.email_taken = true;
+    when(&given, "Register", &request);
+    then_rejected(&given, IDENTITY_EMAIL_TAKEN);
+    given = identity_given("", &facts);
+    facts.handle_taken = true;
+    when(&given, "Register", &request);
+    then_rejected(&given, IDENTITY_HANDLE_TAKEN);
+    given = identity_given("", &facts);
+    given_user(&given);
+    when(&given, "Register", &request);
+    then_rejected(&given, IDENTITY_USER_EXISTS);
+    given = identity_given("", &facts);
+    facts.password_length_ok = false;
+    when(&given, "Register", &request);
+    then_rejected(&given, IDENTITY_PASSWORD_LENGTH);
+}
+
+// ---- ImportUser ---------------------------------------------------------------------------------
+
+static void only_importers_bring_users_in(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    Nova__Identity__V2__ImportUserRequest request = NOVA__IDENTITY__V2__IMPORT_USER_REQUEST__INIT;
+    request.email = "ada@example.invalid";
+    request.handle = "ada";
+    request.display_name = "Ada";
+    struct given given = identity_given(USER, &facts);
+    when(&given, "ImportUser", &request);
+    then_rejected(&given, IDENTITY_IMPORTER_ONLY);
+    given = identity_given("importer", &facts);
+    facts.password_hash_ok = false;
+    when(&given, "ImportUser", &request);
+    then_rejected(&given, IDENTITY_PASSWORD_HASH_INVALID);
+    given = identity_given("importer", &facts);
+    when(&given, "ImportUser", &request);
+    then_event(&given, "user.created");
+}
+
+// ---- UpdateUser and DeleteUser ------------------------------------------------------------------
+
+static void a_user_changes_what_is_theirs(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    Nova__Identity__V2__UpdateUserRequest request = NOVA__IDENTITY__V2__UPDATE_USER_REQUEST__INIT;
+    struct given given = identity_given(USER, &facts);
+    when(&given, "UpdateUser", &request);
+    then_rejected(&given, IDENTITY_USER_ID_MISSING);
+    request.user_id = USER;
+    given = identity_given(USER, &facts);
+    when(&given, "UpdateUser", &request);
+    then_rejected(&given, IDENTITY_USER_UNKNOWN);
+    given = identity_given(OTHER, &facts);
+    given_user(&given);
+    when(&given, "UpdateUser", &request);
+    then_rejected(&given, IDENTITY_NOT_ALLOWED);
+    given = identity_given(USER, &facts);
+    given_user(&given);
+    when(&given, "UpdateUser", &request);
+    then_rejected(&given, IDENTITY_NOTHING_TO_UPDATE);
+    request.display_name = "Ada L.";
+    given = identity_given(USER, &facts);
+    given_user(&given);
+    when(&given, "UpdateUser", &request);
+    then_event(&given, "user.updated");
+}
+
+static void a_deletion_ends_the_sessions(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct uuid session = id_parse(SESSION);
+    Nova__Identity__V2__DeleteUserRequest request = NOVA__IDENTITY__V2__DELETE_USER_REQUEST__INIT;
+    request.user_id = USER;
+    struct given given = identity_given(USER, &facts);
+    facts.session_ids = &session;
+    facts.session_count = 1;
+    given_user(&given);
+    given_past(&given, "identity", "session.started", &session);
+    when(&given, "DeleteUser", &request);
+    assert_null(given.rejection);
+    assert_int_equal(given.decision.event_count, 2);
+    assert_string_equal(given.decision.events[1].type->type, "session.revoked");
+    given_end(&given);
+    given = identity_given(USER, &facts);
+    given_deleted_user(&given);
+    when(&given, "DeleteUser", &request);
+    then_rejected(&given, IDENTITY_USER_UNKNOWN);
+}
+
+// ---- Login --------------------------------------------------------------------------------------
+
+static void a_login_wants_the_password_of_somebody_who_is_there(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct uuid session = id_parse(SESSION);
+    Nova__Identity__V2__LoginRequest request = NOVA__IDENTITY__V2__LOGIN_REQUEST__INIT;
+    request.session_id = SESSION;
+    struct given given = identity_given("", &facts);
+    given_user(&given);
+    when(&given, "Login", &request);
+    assert_true(((Nova__Identity__V2__LoginReply *)given.reply)->expires_at_us > 1000000);
+    then_event(&given, "session.started");
+    given = identity_given("", &facts);
+    given_user(&given);
+    facts.password_matches = false;
+    when(&given, "Login", &request);
+    then_rejected(&given, IDENTITY_WRONG_LOGIN);
+    given = identity_given("", &facts);
+    given_deleted_user(&given);
+    when(&given, "Login", &request);
+    then_rejected(&given, IDENTITY_WRONG_LOGIN);
+    given = identity_given("", &facts);
+    given_user(&given);
+    given_past(&given, "identity", "session.started", &session);
+    when(&given, "Login", &request);
+    then_rejected(&given, IDENTITY_SESSION_EXISTS);
+}
+
+static void every_rejection_was_produced(void **state)
+{
+    (void)state;
+    for (int i = 0; i < IDENTITY_REJECTION_COUNT; i++)
+        if (!produced[i])
+            fail_msg("no case produces %s", identity_rejections[i].name);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whoever_comes_may_register),
+        cmocka_unit_test(names_of_a_wrong_form_are_refused),
+        cmocka_unit_test(what_is_taken_is_refused),
+        cmocka_unit_test(only_importers_bring_users_in),
+        cmocka_unit_test(a_user_changes_what_is_theirs),
+        cmocka_unit_test(a_deletion_ends_the_sessions),
+        cmocka_unit_test(a_login_wants_the_password_of_somebody_who_is_there),
+        cmocka_unit_test(every_rejection_was_produced),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
