@@ -20,14 +20,15 @@ const struct aggregate_type session_aggregate = {
     .evolve = session_evolve,
 };
 
-// The session that begins, and the user whom it is for: a deletion wins over a login.
+// The session that begins, and the user whom it is for: a deletion wins over a login. The password
+// counts before anything is loaded: what loading says of a session_id is not for strangers.
 const struct rejection *session_target_login(struct targets *targets,
                                              const struct decision *decision)
 {
     const Nova__Identity__V2__LoginRequest *request = (const void *)decision->request;
     const struct identity_facts *facts = decision->facts;
     struct uuid id = id_parse(request->session_id);
-    if (uuid_is_nil(&facts->login_user_id))
+    if (uuid_is_nil(&facts->login_user_id) || !facts->password_matches)
         return identity_rejected(IDENTITY_WRONG_LOGIN);
     targets_add(targets, &session_aggregate, uuid_is_nil(&id) ? &decision->new_id : &id);
     targets_add(targets, &user_aggregate, &facts->login_user_id);
@@ -39,7 +40,7 @@ const struct rejection *session_login(struct decision *decision)
     const struct identity_facts *facts = decision->facts;
     const struct session_state *session = decision->aggregates[0].state;
     const struct user_state *user = decision->aggregates[1].state;
-    if (!facts->password_matches || !user->exists || user->deleted)
+    if (!user->exists || user->deleted)
         return identity_rejected(IDENTITY_WRONG_LOGIN);
     if (session->exists)
         return identity_rejected(IDENTITY_SESSION_EXISTS);

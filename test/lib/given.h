@@ -3,6 +3,7 @@
 //
 // Ownership: everything lives in the given's arena; given_end frees it.
 #pragma once
+#include <assert.h>
 #include <string.h>
 
 #include "aggregates/core/aggregate.h"
@@ -41,21 +42,34 @@ static inline void *given_past(struct given *given, const char *service, const c
                                const struct uuid *id)
 {
     const struct contract_event *event = contract_event_find(service, type);
+    assert(event != NULL && given->past_count < GIVEN_PAST_MAX);
     given->past[given->past_count].service = service;
     given->past[given->past_count].type = type;
     given->past[given->past_count].id = *id;
     return given->past[given->past_count++].payload = message_new(given->arena, event->payload);
 }
 
-static inline void given_load(struct given *given, struct aggregate *aggregate)
+// What the runtime says of an id whose events are another aggregate's, before decide is asked.
+static const struct rejection given_id_of_another_kind = {
+    "ID_OF_ANOTHER_KIND", NOVA_INVALID_ARGUMENT, "that id is another aggregate's"};
+
+// Only the first target of an id gets its events, as in the runtime.
+static inline void given_load(struct given *given, uint32_t place)
 {
+    struct aggregate *aggregate = &given->decision.aggregates[place];
     aggregate->state = arena_alloc(given->arena, aggregate->type->state_bytes);
+    for (uint32_t i = 0; i < place; i++)
+        if (uuid_equal(&given->decision.aggregates[i].id, &aggregate->id))
+            return;
     for (size_t i = 0; i < given->past_count; i++) {
         const struct contract_event *type =
             contract_event_find(given->past[i].service, given->past[i].type);
-        if (!uuid_equal(&given->past[i].id, &aggregate->id) ||
-            strcmp(type->aggregate_type, aggregate->type->name) != 0)
+        if (!uuid_equal(&given->past[i].id, &aggregate->id))
             continue;
+        if (strcmp(type->aggregate_type, aggregate->type->name) != 0) {
+            given->rejection = &given_id_of_another_kind;
+            return;
+        }
         const struct recorded recorded = {type, given->past[i].payload, aggregate->id,
                                           ++aggregate->version, 1};
         aggregate->type->evolve(aggregate->state, &recorded);
@@ -100,9 +114,10 @@ static inline void when(struct given *given, const char *method, const void *req
     for (uint32_t i = 0; i < targets->count; i++) {
         given->decision.aggregates[i] =
             (struct aggregate){.type = targets->at[i].type, .id = targets->at[i].id};
-        given_load(given, &given->decision.aggregates[i]);
+        given_load(given, i);
     }
-    given->rejection = rule->decide(&given->decision);
+    if (given->rejection == NULL)
+        given->rejection = rule->decide(&given->decision);
     if (given->rejection == NULL)
         given_reply(given, rule);
 }

@@ -253,6 +253,33 @@ static void a_login_wants_the_password_of_somebody_who_is_there(void **state)
     then_rejected(&given, IDENTITY_SESSION_EXISTS);
 }
 
+// Otherwise a session_id that is known to be a user's would tell whether a login exists.
+static void a_wrong_password_is_all_a_stranger_hears(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct uuid session = id_parse(SESSION);
+    Nova__Identity__V2__LoginRequest request = NOVA__IDENTITY__V2__LOGIN_REQUEST__INIT;
+    request.session_id = USER;
+    struct given given = identity_given("", &facts);
+    given_user(&given);
+    facts.password_matches = false;
+    when(&given, "Login", &request);
+    then_rejected(&given, IDENTITY_WRONG_LOGIN);
+    given = identity_given("", &facts);
+    facts.password_matches = false;
+    facts.login_user_id = (struct uuid){0};
+    when(&given, "Login", &request);
+    then_rejected(&given, IDENTITY_WRONG_LOGIN);
+    request.session_id = SESSION;
+    given = identity_given("", &facts);
+    given_user(&given);
+    given_past(&given, "identity", "session.started", &session);
+    facts.password_matches = false;
+    when(&given, "Login", &request);
+    then_rejected(&given, IDENTITY_WRONG_LOGIN);
+}
+
 static void every_rejection_was_produced(void **state)
 {
     (void)state;
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_user_changes_what_is_theirs),
         cmocka_unit_test(a_deletion_ends_the_sessions),
         cmocka_unit_test(a_login_wants_the_password_of_somebody_who_is_there),
+        cmocka_unit_test(a_wrong_password_is_all_a_stranger_hears),
         cmocka_unit_test(every_rejection_was_produced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
