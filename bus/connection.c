@@ -17,7 +17,9 @@ enum { RECONNECT_WAIT_MS = 250, RECONNECT_JITTER_MS = 100, PING_MS = 5000 };
 struct bus_connection {
     natsConnection *nats;
     char user[64];
+    char *seed_file;
     _Atomic uint64_t reconnects;
+    _Atomic bool unsendable; // the last signature; see connection_sign
     pthread_mutex_t lock;
     pthread_cond_t has_closed;
     bool closed, refused; // under the lock
@@ -88,6 +90,38 @@ static void connection_on_close(natsConnection *nats, void *context)
     pthread_mutex_unlock(&connection->lock);
 }
 
+// Signs the server's nonce, at every connect anew, so that no secret stays in memory. nats.c (3.4.1)
+// takes a signature for a C string: one that begins with a zero byte, 1 in 256, is not sent, and
+// the server refuses the connection as if the key were wrong. An I/O error instead makes nats.c,
+// or connection_open, connect again, and the server's next nonce has another signature.
+static natsStatus connection_sign(char **error_text, unsigned char **signature, int *len,
+                                  const char *nonce, void *context)
+{
+    struct bus_connection *connection = context;
+    uint8_t secret[NKEY_SECRET_BYTES];
+    char public_key[NKEY_PUBLIC_TEXT_BYTES];
+    struct error err;
+    *signature = malloc(crypto_sign_BYTES); // nats.c frees it, and the text
+    if (*signature == NULL)
+        return NATS_NO_MEMORY;
+    if (nkey_read_seed(secret, public_key, connection->seed_file, &err) != NOVA_OK) {
+        free(*signature);
+        *signature = NULL;
+        *error_text = strdup(err.text);
+        return NATS_CONNECTION_AUTH_FAILED;
+    }
+    crypto_sign_detached(*signature, NULL, (const unsigned char *)nonce, strlen(nonce), secret);
+    sodium_memzero(secret, sizeof secret);
+    *len = crypto_sign_BYTES;
+    if ((*signature)[0] != 0)
+        return NATS_OK;
+    free(*signature);
+    *signature = NULL;
+    atomic_store(&connection->unsendable, true);
+    *error_text = strdup("a signature nats.c cannot send");
+    return NATS_IO_ERROR;
+}
+
 static natsStatus connection_options(natsOptions **out, struct bus_connection *connection,
                                      const struct bus_options *options, const char *public_key)
 {
@@ -108,7 +142,7 @@ static natsStatus connection_options(natsOptions **out, struct bus_connection *c
     s = s ? s : natsOptions_SetReconnectedCB(opts, connection_on_reconnect, connection);
     s = s ? s : natsOptions_SetDisconnectedCB(opts, connection_on_disconnect, connection);
     s = s ? s : natsOptions_SetClosedCB(opts, connection_on_close, connection);
-    s = s ? s : natsOptions_SetNKeyFromSeed(opts, public_key, options->seed_file);
+    s = s ? s : natsOptions_SetNKey(opts, public_key, connection_sign, connection);
     *out = opts;
     return s;
 }
@@ -125,6 +159,8 @@ static enum nova_status connection_open(struct bus_connection *connection, natsO
         if (s == NATS_CONNECTION_AUTH_FAILED)
             return error_set(err, NOVA_UNAUTHENTICATED, "%s does not know the key of %s",
                              options->url, options->user);
+        if (atomic_exchange(&connection->unsendable, false))
+            continue;
         if (nats_Now() >= until_ms) {
             bus_error(err, s, "connecting to NATS");
             return error_while(err, "%s", options->url);
@@ -145,8 +181,10 @@ enum nova_status bus_connect(struct bus_connection **out, const struct bus_optio
     if (status != NOVA_OK)
         return status;
     struct bus_connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL)
+    if (connection == NULL || (connection->seed_file = strdup(options->seed_file)) == NULL) {
+        free(connection);
         return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no memory");
+    }
     snprintf(connection->user, sizeof connection->user, "%s", options->user);
     pthread_mutex_init(&connection->lock, NULL);
     pthread_cond_init(&connection->has_closed, NULL);
@@ -178,6 +216,7 @@ void bus_connection_destroy(struct bus_connection **connection)
     }
     pthread_cond_destroy(&gone->has_closed);
     pthread_mutex_destroy(&gone->lock);
+    free(gone->seed_file);
     free(gone);
 }
 

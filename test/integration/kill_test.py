@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from instance import NOVA, Instance, case, main, wait_for
+from log_check import assert_streams_equal_outboxes
 
 USERS = 500
 VICTIMS = ["relay/content", "consumer/search/search_index", "service/content", "nats-server",
@@ -96,6 +97,11 @@ def every_command_happened_exactly_once():
     must = {each["command_id"] for each in commands if each["method"] != "MarkRead"}
     may = {each["command_id"] for each in commands}
     assert must <= set(stored) <= may
+
+
+@case
+def every_stream_equals_its_outbox_leaf_by_leaf():
+    print(f"# {assert_streams_equal_outboxes(it)} leaves compared", flush=True)
 
 
 @case

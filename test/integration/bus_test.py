@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""The bus's borders: what communication's credentials are refused, tried one by one.
+
+What a user may do is read from the generated accounts.conf; everything else that a curious or
+hostile process would try must be refused by nats-server, and leave nothing behind.
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from instance import ROOT, Instance, case, main, wait_for
+from log_check import SERVICES, contracts
+from nats import Nats
+
+USERS = ["communication_service", "communication_message_sender_cache",
+         "communication_conversation_view", "communication_forget"]
+RELAY = "communication_relay"
+it = Instance()
+attempts = {"publish": 0, "subscribe": 0, "injection": 0}
+
+
+def permissions(user):
+    """(publish, subscribe) as accounts.conf allows them, with the server's wildcards."""
+    text = (it.home / "nats/accounts.conf").read_text()
+    line = text.split(f"# {user}\n")[1].splitlines()[0]
+    return [re.findall(r'"([^"]*)"', re.search(rf"{kind}: {{allow: \[([^]]*)\]", line).group(1))
+            for kind in ("publish", "subscribe")]
+
+
+def matches(pattern, subject):
+    parts, words = pattern.split("."), subject.split(".")
+    for place, part in enumerate(parts):
+        if part == ">":
+            return len(words) > place
+        if place >= len(words) or part not in ("*", words[place]):
+            return False
+    return len(parts) == len(words)
+
+
+def durables():
+    return [re.search(r"INFO\.(NOVA_\w+)\.([\w-]+)", each).groups() for each in
+            (it.home / "nats/accounts.conf").read_text().split("\n") if
+            "$JS.API.CONSUMER.INFO" in each and "service:" in each and "to:" not in each]
+
+
+def api_subjects():
+    """Every request of JetStream's API on a stream, its messages and its consumers."""
+    yield from ("INFO", "STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.BUS", "SERVER.REMOVE",
+                "META.LEADER.STEPDOWN", "STREAM.TEMPLATE.NAMES", "ACCOUNT.STREAM.MOVE.BUS.x")
+    for service in SERVICES:
+        stream = f"NOVA_{service.upper()}"
+        for verb in ("INFO", "CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.GET",
+                     "MSG.DELETE", "LEADER.STEPDOWN", "PEER.REMOVE"):
+            yield f"STREAM.{verb}.{stream}"
+        yield f"DIRECT.GET.{stream}"
+        yield f"DIRECT.GET.{stream}.nova.evt.{service}.user.created.07"
+        for verb in ("CREATE", "NAMES", "LIST"):
+            yield f"CONSUMER.{verb}.{stream}"
+        yield f"CONSUMER.CREATE.{stream}.spy"
+        yield f"CONSUMER.CREATE.{stream}.spy.nova.evt.{service}.>"
+        yield f"CONSUMER.DURABLE.CREATE.{stream}.spy"
+    for stream, name in durables():
+        for verb in ("CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT", "LEADER.STEPDOWN"):
+            yield f"CONSUMER.{verb}.{stream}.{name}"
+
+
+def publish_subjects():
+    for service in SERVICES:
+        for kind in ("user.created", "post.created", "message.sent"):
+            yield f"nova.evt.{service}.{kind}.07"
+        yield f"nova.bell.{service}"
+    for verb in api_subjects():
+        yield f"$JS.API.{verb}"
+        yield f"JS.BUS.API.{verb}"
+    for stream, name in durables():
+        yield f"$JS.ACK.{stream}.{name}.1.1.1.1.0"
+        yield f"$JS.FC.{stream}.{name}.x"
+    for file in contracts()[1].file:
+        for service in file.service:
+            for method in service.method:
+                yield f"nova.rpc.{file.package.split('.')[1]}.v2.{method.name}"
+    yield from ("nova.rpc.identity.v2.Unknown", "nova.rpc.identity.v1.Register", "$SRV.PING",
+                "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.BUS.CONNZ", "_INBOX.importer.x",
+                "_INBOX.identity_service.x", "_INBOX.operator.x", "_R_.x", "nova", ">", "*")
+
+
+def subscribe_subjects():
+    yield from (">", "*", "_INBOX.>", "_INBOX.*.>", "_R_.>", "$JS.>", "$JS.API.>", "$JS.EVENT.>",
+                "$SYS.>", "$SRV.>", "nova.>", "nova.*.>", "nova.evt.>", "nova.bell.>", "nova.rpc.>",
+                "JS.BUS.API.>")
+    for service in SERVICES + ("search",):
+        yield f"nova.evt.{service}.>"
+        yield f"nova.bell.{service}"
+        for queue in ("", service, "communication", "spy"):
+            yield f"nova.rpc.{service}.v2.> {queue}".strip()
+            yield f"nova.rpc.{service}.> {queue}".strip()
+            yield f"nova.rpc.{service}.v2.GetUsers {queue}".strip()
+        if service != "communication":
+            yield f"$SRV.PING.{service}"
+    for user in re.findall(r"# (\w+)\n", (it.home / "nats/accounts.conf").read_text()):
+        yield f"_INBOX.{user}.>"
+        yield f"_INBOX.{user}.*"
+
+
+def may_subscribe(allowed, wanted):
+    subject, _, queue = wanted.partition(" ")
+    for each in allowed:
+        pattern, _, its_queue = each.partition(" ")
+        if matches(pattern, subject) and (not its_queue or its_queue == queue):
+            return True
+    return False
+
+
+def state():
+    """What must not change: streams, outboxes, the durables of others."""
+    with Nats(it, "provisioner") as admin:
+        streams = {}
+        for service in SERVICES:
+            info = admin.api(f"STREAM.INFO.NOVA_{service.upper()}")
+            names = admin.api(f"CONSUMER.NAMES.NOVA_{service.upper()}")["consumers"]
+            streams[service] = (info["config"], info["created"], info["state"]["messages"],
+                                info["state"]["last_seq"], sorted(names))
+        every = sorted(admin.api("STREAM.NAMES")["streams"])
+    rows = [it.sql(f"select count(*), max(position) from {each}.outbox") for each in SERVICES]
+    return streams, every, rows
+
+
+def refused(client, kind, subject):
+    """Nothing but this subject's own violation counts."""
+    told = f"permissions violation for {kind} to \"{subject.split(' ')[0].lower()}\""
+    return any(error.strip("'").lower().startswith(told) for error in client.errors)
+
+
+@case
+def every_connection_is_let_in():
+    done = subprocess.run([str(ROOT / "build/test/test/check_bus")], env=it.environment(),
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+
+
+# What communication needs, written a second time: a wider permission is a finding, not a given.
+NEEDED = {
+    "communication_service": r"nova\.rpc\.identity\.v2\.(GetJwks|GetUsers|GetPersonKeys)|"
+                             r"nova\.bell\.communication",
+    RELAY: r"nova\.evt\.communication\.>|\$JS\.FC\.NOVA_COMMUNICATION\.>|\$JS\.API\.(STREAM\."
+           r"(INFO|CREATE|DELETE|MSG\.GET)|CONSUMER\.CREATE|DIRECT\.GET)\.NOVA_COMMUNICATION(\.>)?",
+}
+CONSUMER = (r"nova\.rpc\.(identity|communication)\.v2\.GetPersonKeys|JS\.BUS\.API\.(STREAM\.INFO\."
+            r"NOVA_(IDENTITY|COMMUNICATION)|CONSUMER\.(MSG\.NEXT|INFO|DURABLE\.CREATE|DELETE)\."
+            r"NOVA_(IDENTITY|COMMUNICATION)\.communication-NAME)|"
+            r"\$JS\.ACK\.NOVA_(IDENTITY|COMMUNICATION)\.communication-NAME\.>")
+HEARD = (r"_INBOX\.USER\.>|nova\.(rpc\.communication\.v2\.> communication|bell\.communication)|"
+         r"\$SRV\.(PING|INFO|STATS|\*\.communication(\.\*)?)")
+
+
+@case
+def communication_is_allowed_what_it_needs_and_no_more():
+    for user in USERS + [RELAY]:
+        publish, subscribe = permissions(user)
+        name = user.partition("_")[2]
+        for each in publish:
+            pattern = NEEDED.get(user, CONSUMER.replace("NAME", name))
+            assert re.fullmatch(pattern, each), (user, each)
+        for each in subscribe:
+            assert re.fullmatch(HEARD.replace("USER", user), each), (user, each)
+
+
+@case
+def what_communication_may_not_publish_is_refused():
+    before = state()
+    for user in USERS + [RELAY]:
+        allowed = permissions(user)[0]
+        assert allowed, user
+        for subject in publish_subjects():
+            if any(matches(pattern, subject) for pattern in allowed):
+                continue
+            with Nats(it, user) as client:
+                client.publish(subject, b"{}", f"{client.inbox}.1")
+                client.flush()
+                assert refused(client, "publish", subject), (user, subject, client.errors)
+                assert client.next(client.answers, 0) is None, (user, subject)
+            attempts["publish"] += 1
+    assert state() == before
+
+
+@case
+def what_communication_may_not_hear_is_refused():
+    for user in USERS + [RELAY]:
+        allowed = permissions(user)[1]
+        for wanted in subscribe_subjects():
+            if may_subscribe(allowed, wanted):
+                continue
+            with Nats(it, user) as client:
+                client.subscribe(*wanted.split(" "))
+                client.flush()
+                assert refused(client, "subscription", wanted), (user, wanted, client.errors)
+            attempts["subscribe"] += 1
+
+
+TARGETS = ["nova.evt.identity.user.created.07", "nova.evt.content.post.created.07",
+           "nova.evt.communication.message.sent.07", "$JS.API.STREAM.PURGE.NOVA_IDENTITY",
+           "$JS.API.STREAM.DELETE.NOVA_IDENTITY", "$JS.API.CONSUMER.DELETE.NOVA_IDENTITY."
+           "search-search_index", "nova.rpc.identity.v2.Register", "nova.rpc.content.v2.CreatePost",
+           "nova.bell.identity"]
+BODIES = [b"", b"{}", b'{"seq":1}', b'{"batch":10,"expires":1000000000}', b"+NXT", b"\x0a\x00"]
+
+
+@case
+def a_reply_subject_writes_into_nobodys_stream():
+    """Whoever answers does so with its own rights: each permitted request, answered elsewhere."""
+    before = state()
+    for user in USERS:
+        for subject in permissions(user)[0]:
+            if "DURABLE.CREATE" in subject or "CONSUMER.DELETE" in subject:
+                continue  # its own durable: below
+            subject = subject.replace(">", "1.1.1.1.0")
+            with Nats(it, user) as client:
+                for target in TARGETS:
+                    for body in BODIES:
+                        client.publish(subject, body, target)
+                        attempts["injection"] += 1
+                client.flush()
+    wait_for("consumers to be idle again", lambda: all(
+        each["lag_events"] == 0
+        for each in json.loads(it.nova("status", "--json").stdout)["consumers"]))
+    assert state() == before
+
+
+@case
+def a_durable_of_ones_own_delivers_into_nobodys_stream():
+    before = state()
+    name, stream = "communication-forget", "NOVA_IDENTITY"
+    with Nats(it, "communication_forget") as client:
+        for target in TARGETS:
+            body = {"stream_name": stream, "config": {
+                "durable_name": name, "deliver_subject": target, "ack_policy": "none",
+                "deliver_policy": "all", "replay_policy": "instant"}}
+            client.request(f"JS.BUS.API.CONSUMER.DELETE.{stream}.{name}", seconds=2)
+            client.request(f"JS.BUS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}",
+                           json.dumps(body).encode(), seconds=2)
+            attempts["injection"] += 1
+        client.request(f"JS.BUS.API.CONSUMER.DELETE.{stream}.{name}", seconds=2)
+    wait_for("the consumer to have made its durable again", lambda: state() == before)
+    print(f"# attempts, all refused: {attempts['publish']} publishes, {attempts['subscribe']} "
+          f"subscriptions, {attempts['injection']} injections", flush=True)
+
+
+@case
+def what_it_may_do_works():
+    with Nats(it, "communication_service") as client:
+        answer = client.request("nova.rpc.identity.v2.GetUsers")
+        assert answer is not None and not client.errors, client.errors
+        assert "Nats-Service-Error-Code" in answer.headers or answer.data == b"", answer.headers
+
+
+if __name__ == "__main__":
+    with it:
+        it.up()
+        file = it.folder / "commands.ndjson"
+        file.write_text(it.nova("sample", "--users", "20", "--seed", "5").stdout)
+        it.nova("import", str(file))
+        raise SystemExit(main())
