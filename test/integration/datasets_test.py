@@ -40,11 +40,6 @@ def events():
             for service in ("identity", "content", "communication")]
 
 
-def caught_up():
-    status = json.loads(it.nova("status", "--json").stdout)
-    return all(each["lag_events"] == 0 for each in status["consumers"])
-
-
 @case
 def stack_exchange_is_imported_whole():
     found["se"], counts = convert("stackexchange", STACKEXCHANGE)
@@ -54,7 +49,7 @@ def stack_exchange_is_imported_whole():
     assert "8546 commands carried out, 0 refused, 1 before" in done.stderr, done.stderr
     early = [line for line in done.stderr.splitlines() if "is registered only at line" in line]
     assert len(early) == 1, early
-    wait_for("all read models", caught_up)
+    wait_for("all read models", it.is_caught_up)
 
 
 @case
@@ -90,7 +85,7 @@ def irc_is_imported_in_order_and_every_sender_is_named():
     assert counts["communication.CreateConversation"] == 1838, counts
     done = it.nova("import", str(found["irc"]))
     assert "8113 commands carried out, 0 refused, 0 before" in done.stderr, done.stderr
-    wait_for("all read models", caught_up)
+    wait_for("all read models", it.is_caught_up)
     wanted, creators = {}, {}
     for line in found["irc"].read_text(encoding="utf-8").splitlines():
         command = json.loads(line)

@@ -24,19 +24,6 @@ it = Instance()
 commands = []
 
 
-def status():
-    return json.loads(subprocess.run([str(NOVA), "status", "--json"], env=it.environment(),
-                                     capture_output=True, text=True, check=False).stdout or "{}")
-
-
-def caught_up():
-    now = status()
-    return ("consumers" in now and "streams" in now and
-            all(each["lag_events"] == 0 for each in now["consumers"]) and
-            all(each["events"] == each["outbox"] for each in now["streams"]) and
-            all(each["state"] == "ready" for each in now["processes"]))
-
-
 class Imports:
     """One import after the other, each of another network, so that there is always one at work."""
 
@@ -85,7 +72,7 @@ def imports_go_through_while_everything_is_killed():
     imports.finish()
     print(f"# {len(victims)} kills during {len(imports.files)} imports, {len(commands)} commands",
           flush=True)
-    wait_for("streams and read models to be whole again", caught_up, 180)
+    wait_for("streams and read models to be whole again", it.is_caught_up, 180)
 
 
 @case

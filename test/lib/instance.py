@@ -55,20 +55,21 @@ def is_dead(pid):
 class Instance:
     """One home with its own ports; a context that stops it whatever happens."""
 
-    def __init__(self, mode=0o755, user=None, parent=None):
+    def __init__(self, mode=0o755, user=None, parent=None, settings=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nova-up.", dir=parent))
         self.folder.chmod(mode)
         if user:
             shutil.chown(self.folder, user)
         self.home = self.folder / "home"
         self.user = user
+        self.settings = settings or {}  # environment variables: NOVA_RELAY_LEASE_MS and the like
         self.postgres_port, self.nats_port, self.monitor_port = free_ports(3)
 
     def environment(self):
         clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
         return dict(clean, NOVA_ROOT=str(ROOT), NOVA_HOME=str(self.home),
                     NOVA_POSTGRES_PORT=str(self.postgres_port), NOVA_NATS_PORT=str(self.nats_port),
-                    NOVA_NATS_MONITOR_PORT=str(self.monitor_port))
+                    NOVA_NATS_MONITOR_PORT=str(self.monitor_port), **self.settings)
 
     def nova(self, *arguments, code=0, **more):
         command = [str(NOVA), *arguments]
@@ -109,14 +110,35 @@ class Instance:
     def password(self, role):
         return (self.home / "credentials/postgres" / role).read_text().strip()
 
-    def sql(self, statement):
-        with contextlib.closing(psycopg2.connect(
-                host="127.0.0.1", port=self.postgres_port, user="nova", dbname="nova",
-                password=self.password("nova"), connect_timeout=5)) as connection:
+    def connect(self, role="nova"):
+        return psycopg2.connect(host="127.0.0.1", port=self.postgres_port, user=role, dbname="nova",
+                                password=self.password(role), connect_timeout=5)
+
+    def sql(self, statement, values=None):
+        with contextlib.closing(self.connect()) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(statement)
+                cursor.execute(statement, values)
                 return cursor.fetchall() if cursor.description else None
+
+    def log(self, name):
+        """What a process logged so far: its JSON lines as one text."""
+        with contextlib.suppress(OSError):
+            return (self.home / "logs" / f"{name.replace('/', '.')}.log").read_text()
+        return ""
+
+    def status(self):
+        done = subprocess.run([str(NOVA), "status", "--json"], env=self.environment(),
+                              capture_output=True, text=True, check=False)
+        return json.loads(done.stdout or "{}")
+
+    def is_caught_up(self):
+        """Every process ready, every event in its stream and in every read model."""
+        now = self.status()
+        return ("consumers" in now and "streams" in now and
+                all(each["lag_events"] == 0 for each in now["consumers"]) and
+                all(each["events"] == each["outbox"] for each in now["streams"]) and
+                all(each["state"] == "ready" for each in now["processes"]))
 
     def nats_is_healthy(self):
         with contextlib.suppress(OSError):

@@ -166,11 +166,12 @@ class Nats:
     def stream(self, name):
         """Every message of a stream, by its sequence, read one by one: (sequence, message)."""
         state = self.api(f"STREAM.INFO.{name}")["state"]
-        for sequence in range(state["first_seq"], state["last_seq"] + 1):
+        first = max(state["first_seq"], 1)  # an empty stream begins with 0
+        for sequence in range(first, state["last_seq"] + 1):
             self.publish(f"$JS.API.DIRECT.GET.{name}", json.dumps({"seq": sequence}).encode(),
                          f"{self.inbox}.get{sequence % 512}")
-            if (sequence - state["first_seq"]) % 512 == 511 or sequence == state["last_seq"]:
-                yield from self._direct(sequence - (sequence - state["first_seq"]) % 512, sequence)
+            if (sequence - first) % 512 == 511 or sequence == state["last_seq"]:
+                yield from self._direct(sequence - (sequence - first) % 512, sequence)
 
     def _direct(self, first, last):
         for sequence in range(first, last + 1):
