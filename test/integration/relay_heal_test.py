@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""A stream that lost messages, bits or all of itself is whole again without a hand.
+
+Each case damages the real store of a real nats-server; afterwards every stream equals its outbox
+leaf by leaf (so with the same numbers), and the read models are what they were.
+"""
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from appending import append_and_commit
+from instance import Instance, case, main, wait_for
+from log_check import SERVICES, assert_streams_equal_outboxes, stream_leaves
+
+RELAY = "relay/content"
+BLOCKS_MIN = 4
+BIG = 800_000
+READ_MODELS = {"communication": ["message_sender_cache", "conversation_view", "message_view"],
+               "content": ["post_view", "comment_view"], "search": ["user_index", "post_index"]}
+it = Instance(settings={"NOVA_RELAY_CHECK_MS": "1000"})
+chance = random.Random(7)
+persons = []
+
+
+def read_models():
+    """A digest of every row of every read model, and the consumers' checkpoints."""
+    found = {}
+    for schema, views in READ_MODELS.items():
+        for view in views:
+            rows = it.sql(f"select v::text from {schema}.{view} as v order by 1")
+            assert rows, (schema, view)
+            found[view] = hashlib.sha256(repr(rows).encode()).hexdigest()
+    found["checkpoints"] = sorted((each["consumer"], each["source"], each["position"])
+                                  for each in it.status()["consumers"])
+    return found
+
+
+def is_whole():
+    """What a process says of itself may be older than the damage: compare the logs themselves."""
+    with contextlib.suppress(AssertionError, OSError, KeyError, TypeError):
+        return it.is_caught_up() and assert_streams_equal_outboxes(it)
+    return False
+
+
+def register():
+    """A command and its effect in two read models of other services: everything is at work."""
+    name = f"person{len(persons)}"
+    persons.append(name)
+    it.nova("call", "identity", "Register", json.dumps(
+        {"handle": name, "email": f"{name}@example.invalid", "password": "correct horse battery",
+         "display_name": f"Person {len(persons)}"}))
+    for view in ("search.user_index", "communication.message_sender_cache"):
+        wait_for(f"{name} in {view}", lambda view=view: it.sql(
+            f"select 1 from {view} where handle = %s", (name,)))
+
+
+def healed_after(damage, says=None):
+    wait_for("everything to be at rest", is_whole)
+    before, leaves, said = read_models(), list(stream_leaves(it, "content")), it.log(RELAY)
+    damage()
+    if says:
+        wait_for(f"the relay to say: {says}", lambda: says in it.log(RELAY)[len(said):], 90)
+    wait_for("every stream to equal its outbox", is_whole, 120)
+    assert list(stream_leaves(it, "content")) == leaves
+    assert read_models() == before
+    register()
+
+
+def store():
+    return it.home / "nats/store"
+
+
+def blocks():
+    return sorted((store() / "jetstream/BUS/streams/NOVA_CONTENT/msgs").glob("*.blk"),
+                  key=lambda each: int(each.stem))
+
+
+@contextlib.contextmanager
+def server_killed():
+    """The supervisor is held meanwhile: it would start the server before the damage is done."""
+    os.kill(it.supervisor(), signal.SIGSTOP)
+    try:
+        os.kill(it.state("nats-server")["pid"], signal.SIGKILL)
+        wait_for("its end", lambda: not it.nats_is_healthy())
+        yield
+    finally:
+        os.kill(it.supervisor(), signal.SIGCONT)
+
+
+@case
+def a_store_that_was_wiped_is_filled_again():
+    def damage():
+        with server_killed():
+            shutil.rmtree(store())
+    healed_after(damage)
+
+
+@case
+def a_store_removed_under_the_running_server_is_noticed_and_filled_again():
+    starts = it.state("nats-server")["starts"]
+
+    def damage():
+        shutil.rmtree(store())
+        append_and_commit(it)  # what it acknowledges now goes into deleted files
+        it.ready_again("nats-server", starts)
+    wait_for("everything to be at rest", is_whole)
+    before = read_models()
+    damage()
+    wait_for("every stream to equal its outbox", is_whole, 120)
+    now = read_models()
+    assert {**now, "checkpoints": 0} == {**before, "checkpoints": 0}
+    register()
+
+
+@case
+def a_middle_block_that_is_gone_is_found_and_the_stream_made_again():
+    def damage():
+        with server_killed():
+            assert len(blocks()) >= BLOCKS_MIN
+            blocks()[len(blocks()) // 2].unlink()
+    healed_after(damage, "the stream is damaged")
+
+
+def flip(block):
+    with block.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        place = chance.randrange(size // 4, size * 3 // 4)
+        byte = os.pread(file.fileno(), 1, place)[0]
+        os.pwrite(file.fileno(), bytes([byte ^ 1 << chance.randrange(8)]), place)
+
+
+@case
+def one_flipped_bit_in_any_block_is_found_and_the_stream_made_again():
+    for place in range(BLOCKS_MIN):
+        def damage(place=place):
+            with server_killed():
+                flip(blocks()[place])
+        healed_after(damage, "the stream is damaged")
+
+
+@case
+def a_bit_that_rots_under_the_running_server_is_found_as_well():
+    healed_after(lambda: flip(blocks()[1]), "the stream is damaged")
+
+
+@case
+def the_newest_block_that_is_gone_is_published_again():
+    def damage():
+        with server_killed():
+            blocks()[-1].unlink()
+    healed_after(damage)
+
+
+@case
+def a_zeroed_tail_is_published_again():
+    def damage():
+        with server_killed():
+            with blocks()[-1].open("r+b") as file:
+                file.seek(-5000, os.SEEK_END)
+                file.write(bytes(5000))
+    healed_after(damage)
+
+
+if __name__ == "__main__":
+    with it:
+        it.up()
+        file = it.folder / "commands.ndjson"
+        file.write_text(it.nova("sample", "--users", "30", "--seed", "9").stdout)
+        it.nova("import", str(file))
+        for _ in range(44):  # nats-server's blocks are of 8 MB
+            append_and_commit(it, payload=chance.randbytes(BIG))
+        wait_for("everything to be at rest", is_whole, 120)
+        assert all(list(stream_leaves(it, each)) for each in SERVICES)
+        raise SystemExit(main())
