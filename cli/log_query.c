@@ -158,6 +158,7 @@ static enum nova_status source_open(struct source *source, const struct settings
              " AND ($2 IS NULL OR type = $2 OR aggregate_type = $2)"
              " AND ($3 IS NULL OR aggregate_id = $3) AND ($4 IS NULL OR correlation_id = $4)"
              " AND ($5 IS NULL OR actor = $5 OR actor = 'user:' || $5"
+             "      OR right(actor, length($5) + 1) = '/' || $5"
              "      OR right(actor, length($5) + 6) = '/user:' || $5)"
              " AND ($6 IS NULL OR recorded_at >= $6) AND ($7 IS NULL OR recorded_at < $7)"
              " AND ($8 IS NULL OR occurred_at >= $8) AND ($9 IS NULL OR occurred_at < $9)"
