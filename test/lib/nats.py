@@ -32,10 +32,20 @@ def _headers_of(raw):
     return found
 
 
-def _seed_of(path):
-    text = path.read_text().strip()
+def signing_key(instance, user):
+    text = (instance.home / "credentials/nats" / f"{user}.nk").read_text().strip()
     raw = base64.b32decode(text + "=" * (-len(text) % 8))
-    return raw[2:34]  # two bytes of prefix before, two of checksum behind
+    return nacl.signing.SigningKey(raw[2:34])  # two bytes of prefix before, a checksum behind
+
+
+def public_nkey(key):
+    raw = bytes([20 << 3]) + bytes(key.verify_key)
+    crc = 0
+    for byte in raw:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xffff
+    return base64.b32encode(raw + crc.to_bytes(2, "little")).decode().rstrip("=")
 
 
 class Nats:
@@ -51,24 +61,14 @@ class Nats:
         while b"\r\n" not in self.buffer:
             assert self._more(30), "no INFO"
         info = json.loads(self._cut(self.buffer.index(b"\r\n") + 2)[5:])
-        key = nacl.signing.SigningKey(_seed_of(instance.home / "credentials/nats" / f"{user}.nk"))
+        key = signing_key(instance, user)
         signature = key.sign(info["nonce"].encode()).signature
         options = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True,
-                   "lang": "py", "version": "1", "protocol": 1, "nkey": self._public(key),
+                   "lang": "py", "version": "1", "protocol": 1, "nkey": public_nkey(key),
                    "sig": base64.urlsafe_b64encode(signature).decode().rstrip("=")}
         self._send(f"CONNECT {json.dumps(options)}\r\n".encode())
         self.flush()
         self.answers = self.subscribe(self.inbox + ".*")
-
-    @staticmethod
-    def _public(key):
-        raw = bytes([20 << 3]) + bytes(key.verify_key)
-        crc = 0
-        for byte in raw:
-            crc ^= byte << 8
-            for _ in range(8):
-                crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xffff
-        return base64.b32encode(raw + crc.to_bytes(2, "little")).decode().rstrip("=")
 
     def _send(self, data):
         self.socket.sendall(data)
