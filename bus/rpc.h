@@ -6,11 +6,11 @@
 //   Authorization        Bearer <JWT>: who asks (docs/decisions/0004)
 //   Nova-On-Behalf-Of    a user's id: for whom an operator, importer or service asks
 //   Nova-Command-Id      a UUID: the same again has the same answer and no second effect
-//   Nova-Occurred-At     Unix microseconds; only an importer may set it
+//   Nova-Occurred-At     Unix microseconds; for importers and operators only
 //   Nova-Deadline        Unix microseconds: nobody waits for the answer after it
-//   Nova-Min-Position    <service>:<position>, several separated by commas: answer from no older
-//   view Nova-Correlation-Id  a UUID copied to every event that follows traceparent          W3C
-//   trace context, copied
+//   Nova-Min-Position    <service>:<position>, several separated by commas: no older view, please
+//   Nova-Correlation-Id  a UUID copied to every event that follows
+//   traceparent          W3C trace context, copied
 //
 // A reply carries Nova-Position: <service>:<position> of the events it made, or an error as
 // Nats-Service-Error-Code (a gRPC status number) and Nats-Service-Error (its text).

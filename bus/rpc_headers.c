@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "bus/rpc_internal.h"
+#include "bus/topology.h"
 
 #define H_TOKEN "Authorization"
 #define H_ON_BEHALF_OF "Nova-On-Behalf-Of"
@@ -147,8 +148,10 @@ static enum nova_status headers_get_positions(struct rpc_headers *out, natsMsg *
     while (text != NULL && *text != '\0') {
         size_t len = strcspn(text, ",");
         if (out->min_position_count == RPC_POSITIONS_MAX ||
-            !rpc_position_parse(&out->min_positions[out->min_position_count], text, len))
-            return headers_bad(err, H_MIN_POSITION, "at most 8 of <service>:<position>");
+            !rpc_position_parse(&out->min_positions[out->min_position_count], text, len) ||
+            topology_stream_of(out->min_positions[out->min_position_count].service) == NULL)
+            return headers_bad(err, H_MIN_POSITION,
+                               "at most 8 of <service>:<position>, services that have a stream");
         out->min_position_count++;
         text += len + (text[len] == ',');
     }
