@@ -13,6 +13,7 @@
 #include "bus/topology.h"
 
 enum { RECONNECT_WAIT_MS = 250, RECONNECT_JITTER_MS = 100, PING_MS = 5000 };
+enum { UNSUBSCRIBE_MS = 2000 };
 
 struct bus_connection {
     natsConnection *nats;
@@ -46,19 +47,33 @@ enum nova_status bus_error(struct error *err, natsStatus status, const char *wha
     }
 }
 
+// A responder may answer while its permission to answer lives: 30 s, and only on the connection that
+// took the request. An answer after that helps nobody, and is no wrong permission.
+static bool is_late_answer(const char *text)
+{
+    return strstr(text, "Publish to \"_INBOX.") != NULL || strstr(text, "Publish to \"_R_.") != NULL;
+}
+
 // Called on nats.c's threads. The only sign of a refused publish or subscription.
 static void connection_on_error(natsConnection *nats, natsSubscription *sub, natsStatus status,
                                 void *context)
 {
     (void)sub;
     struct bus_connection *connection = context;
-    const char *text = NULL;
+    const char *lent = NULL;
+    char text[sizeof connection->refusal];
     if (status != NATS_NOT_PERMITTED)
         return;
-    natsConnection_GetLastError(nats, &text);
+    natsConnection_GetLastError(nats, &lent); // changes with the next error, so look at it once
+    snprintf(text, sizeof text, "%s", lent == NULL ? "refused" : lent);
+    if (is_late_answer(text)) {
+        log_warn("bus: an answer came too late", LOG_TEXT("server_says", text),
+                 LOG_TEXT("user", connection->user));
+        return;
+    }
     pthread_mutex_lock(&connection->lock);
     if (!connection->refused)
-        snprintf(connection->refusal, sizeof connection->refusal, "%s", text ? text : "refused");
+        memcpy(connection->refusal, text, sizeof text);
     connection->refused = true;
     pthread_mutex_unlock(&connection->lock);
     log_error("bus: the server refused a subject", LOG_TEXT("server_says", text),
@@ -244,6 +259,27 @@ enum nova_status bus_connection_check(const struct bus_connection *connection, s
 uint64_t bus_connection_reconnects(const struct bus_connection *connection)
 {
     return atomic_load(&((struct bus_connection *)connection)->reconnects);
+}
+
+void bus_unsubscribe(const struct bus_connection *connection, natsSubscription **subscription)
+{
+    if (*subscription == NULL)
+        return;
+    natsSubscription_Unsubscribe(*subscription);
+    // The answer comes through the thread that may still deliver; not connected: it delivers nothing.
+    natsConnection_FlushTimeout(connection->nats, UNSUBSCRIBE_MS);
+    natsSubscription_Destroy(*subscription);
+    *subscription = NULL;
+}
+
+void bus_unsubscribe_callback(natsSubscription **subscription)
+{
+    if (*subscription == NULL)
+        return;
+    if (natsSubscription_Drain(*subscription) == NATS_OK)
+        natsSubscription_WaitForDrainCompletion(*subscription, UNSUBSCRIBE_MS);
+    natsSubscription_Destroy(*subscription);
+    *subscription = NULL;
 }
 
 enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connection,

@@ -38,6 +38,13 @@ MUST_CHECK enum nova_status bus_connection_check(const struct bus_connection *co
 // How often the connection was lost and found again; a reader compares it to notice.
 uint64_t bus_connection_reconnects(const struct bus_connection *connection);
 
+// Ends a subscription, and frees it once nats.c's reading thread is past it: nats.c 3.4.1 otherwise
+// may deliver into freed memory (its issue 637). With a callback: no call runs any more when this
+// returns, so what it points to may be freed. A consumer that nats.c made for the subscription is
+// deleted, which wants the permission. NULL is fine. Threads: not from a callback.
+void bus_unsubscribe(const struct bus_connection *connection, natsSubscription **subscription);
+void bus_unsubscribe_callback(natsSubscription **subscription);
+
 // JetStream's context for processes in the BUS account (relays, operator) and, through the
 // imports' prefix, for those in SERVICES. To be destroyed by jsCtx_Destroy.
 MUST_CHECK enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connection,

@@ -51,8 +51,7 @@ static void reader_drop_batch(struct reader *reader)
 
 static void reader_unsubscribe(struct reader *reader)
 {
-    natsSubscription_Destroy(reader->subscription);
-    reader->subscription = NULL;
+    bus_unsubscribe(reader->connection, &reader->subscription);
 }
 
 void reader_destroy(struct reader **reader)

@@ -56,7 +56,7 @@ void rpc_async_destroy(struct rpc_async **async)
 {
     if (*async == NULL)
         return;
-    natsSubscription_Destroy((*async)->answers);
+    bus_unsubscribe((*async)->connection, &(*async)->answers);
     arena_destroy(&(*async)->arena);
     free((*async)->slots);
     free(*async);

@@ -137,7 +137,7 @@ void rpc_discovery_destroy(struct rpc_discovery **discovery)
     if (discovery == NULL || *discovery == NULL)
         return;
     for (int i = 0; i < VERBS * SCOPES; i++)
-        natsSubscription_Destroy((*discovery)->subscriptions[i]);
+        bus_unsubscribe_callback(&(*discovery)->subscriptions[i]);
     free(*discovery);
     *discovery = NULL;
 }

@@ -278,12 +278,7 @@ void rpc_server_destroy(struct rpc_server **server_at)
         return;
     struct rpc_server *server = *server_at;
     rpc_discovery_destroy(&server->discovery);
-    if (server->subscription != NULL) {
-        // Drained: what was delivered reaches the queue, and no callback runs any more.
-        if (natsSubscription_Drain(server->subscription) == NATS_OK)
-            natsSubscription_WaitForDrainCompletion(server->subscription, 2000);
-        natsSubscription_Destroy(server->subscription);
-    }
+    bus_unsubscribe_callback(&server->subscription); // what was delivered reaches the queue
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
     pthread_cond_broadcast(&server->filled);

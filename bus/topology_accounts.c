@@ -41,8 +41,11 @@ static void accounts_relay(FILE *out, const char *user)
                                         "STREAM.MSG.GET", "CONSUMER.CREATE"};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(out, ", \"$JS.API.%s.%s\"", verbs[i], stream);
-    fprintf(out, ", \"$JS.API.DIRECT.GET.%s\", \"$JS.API.DIRECT.GET.%s.>\", \"$JS.FC.%s.>\"]}, ",
-            stream, stream, stream);
+    // Who may delete the stream may delete the ephemeral consumer that it read it with.
+    fprintf(out,
+            ", \"$JS.API.CONSUMER.DELETE.%s.*\", \"$JS.API.DIRECT.GET.%s\", "
+            "\"$JS.API.DIRECT.GET.%s.>\", \"$JS.FC.%s.>\"]}, ",
+            stream, stream, stream, stream);
     accounts_list_begin(out, "subscribe");
     fprintf(out, "\"_INBOX.%s.>\", \"nova.bell.%s\"]}", user, service);
 }

@@ -126,10 +126,11 @@ int log_tail(const struct settings *settings, int argc, char **argv)
         command_say("from now on; end with ^C");
         status = follow(&tail, &err);
     }
+    // Closed first: an auditor may not delete consumers, which go by themselves.
+    client_close(&tail.client);
     for (size_t i = 0; i < tail.count; i++)
         natsSubscription_Destroy(tail.subscriptions[i]);
     jsCtx_Destroy(tail.js);
-    client_close(&tail.client);
     log_keys_destroy(&tail.keys);
     arena_destroy(&tail.arena);
     return status == NOVA_OK ? EXIT_CODE_OK : command_failed(&err);

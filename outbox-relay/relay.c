@@ -342,7 +342,7 @@ static enum nova_status relay_loop(struct relay *relay, struct error *err)
 static void relay_close(struct relay *relay)
 {
     stream_destroy(&relay->stream);
-    natsSubscription_Destroy(relay->bell);
+    bus_unsubscribe_callback(&relay->bell);
     bus_connection_destroy(&relay->connection);
     outbox_close(&relay->outbox);
     pg_destroy(&relay->pg);

@@ -15,6 +15,7 @@ enum { WINDOW = 2048, ANSWER_MS = 5000, NEXT_MS = 2000, ALIVE_EVERY = 5000 };
 struct stream {
     char service[32];
     const char *name;
+    struct bus_connection *connection;
     jsCtx *js;    // publishes; answers go to stream_on_answer
     jsCtx *admin; // asks
     pthread_mutex_t lock;
@@ -48,6 +49,7 @@ enum nova_status stream_create(struct stream **out, struct bus_connection *conne
         return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no memory");
     snprintf(stream->service, sizeof stream->service, "%s", service);
     stream->name = topology_stream_of(service);
+    stream->connection = connection;
     assert(stream->name != NULL);
     pthread_mutex_init(&stream->lock, NULL);
     pthread_cond_init(&stream->answered, NULL);
@@ -317,7 +319,7 @@ enum nova_status stream_verify(enum stream_condition *condition, const char **wh
             alive(context);
     }
     arena_destroy(&arena);
-    natsSubscription_Destroy(subscription);
+    bus_unsubscribe(stream->connection, &subscription);
     *condition = *why == NULL ? STREAM_WHOLE : STREAM_DAMAGED;
     return status;
 }

@@ -5,59 +5,90 @@ A test is a program: a cmocka program of the build, or a script under test/. Eac
 ("ok 1 - behaviour"); a program counts one case a line, and one failure more when it ends badly
 without having said which case failed, or when it printed no case at all.
 
-usage: run.py BUILD_DIRECTORY [PATTERN]
+usage: run.py BUILD_DIRECTORY TSAN_BUILD_DIRECTORY [PATTERN]
 """
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600  # a hanging test is a failure, not a hanging run
+# Of bus/, outbox-relay/ and inbox/, and the processes made of them.
+TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/test_log",
+        "unit/test_metrics", "integration/bus_test", "integration/services_test",
+        "integration/projections_test", "integration/relay_lease_test", "integration/kill_test"]
+
+
+SCRIPTS = {".py": sys.executable, ".sh": "bash"}
 
 
 def programs(build):
+    """(name, command) of every test, with the binaries of this build."""
     for source in sorted((ROOT / "test/unit").glob("test_*.c")):
         yield f"unit/{source.stem}", [str(build / "test" / source.stem)]
-    scripts = {".py": sys.executable, ".sh": "bash"}
     for folder, pattern in (("unit", "*_test.*"), ("integration", "*_test.*"), ("tidy", "*_test.*")):
         for script in sorted((ROOT / "test" / folder).glob(pattern)):
-            if script.suffix in scripts:
-                yield f"{folder}/{script.stem}", [scripts[script.suffix], str(script)]
+            if script.suffix in SCRIPTS:
+                yield f"{folder}/{script.stem}", [SCRIPTS[script.suffix], str(script)]
 
 
-def run(name, command):
+def sanitizer_options(folder):
+    """Reports go into files: a daemon that ends with one is only started again by its supervisor."""
+    return {"ASAN_OPTIONS": f"log_path={folder}/asan", "UBSAN_OPTIONS": f"log_path={folder}/ubsan",
+            "TSAN_OPTIONS": f"log_path={folder}/tsan halt_on_error=1 "
+                            f"suppressions={ROOT}/test/tsan.supp"}
+
+
+def run_program(command, build, reports):
+    """(output, exit code)"""
     # Whoever runs the tests may have a Nova of their own in their environment.
-    clean = {key: value for key, value in os.environ.items()
-             if not key.startswith("NOVA_") or key == "NOVA_BUILD"}
-    environment = dict(clean, CMOCKA_MESSAGE_OUTPUT="TAP", LC_ALL="C.UTF-8")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
+    environment = dict(clean, CMOCKA_MESSAGE_OUTPUT="TAP", LC_ALL="C.UTF-8", NOVA_BUILD=str(build.relative_to(ROOT)),
+                       **sanitizer_options(reports))
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT,
                               env=environment, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
-        output, code = done.stdout.decode(errors="replace"), done.returncode
+        return done.stdout.decode(errors="replace"), done.returncode
     except subprocess.TimeoutExpired as expired:
         output = (expired.stdout or b"").decode(errors="replace")
-        output += f"\nno end within {TIMEOUT_S} s\n"
-        code = -1
+        return output + f"\nno end within {TIMEOUT_S} s\n", -1
+
+
+def run(name, command, build):
+    with tempfile.TemporaryDirectory(prefix="nova-reports.") as reports:
+        os.chmod(reports, 0o1777)  # some tests run processes as another user
+        output, code = run_program(command, build, reports)
+        found = [each.read_text(errors="replace") for each in pathlib.Path(reports).iterdir()]
     passed = len(re.findall(r"^ok \d+", output, re.M))
-    failed = len(re.findall(r"^not ok \d+", output, re.M))
+    failed = len(re.findall(r"^not ok \d+", output, re.M)) + len(found)
     if failed == 0 and (code != 0 or passed == 0):
         failed = 1
     print(f"{'ok  ' if failed == 0 else 'FAIL'} {name}: {passed} passed, {failed} failed", flush=True)
     if failed:
-        print(output, flush=True)
+        print(output, *found, sep="\n", flush=True)
     return passed, failed
 
 
+def every_test(build, tsan):
+    """(name, command, build): all with address and UB sanitizers, what has threads with TSan too."""
+    plain = list(programs(build))
+    yield from ((name, command, build) for name, command in plain)
+    for name, command in programs(tsan):
+        if name in TSAN:
+            yield f"tsan/{name.split('/')[1]}", command, tsan
+
+
 def main():
-    build = pathlib.Path(sys.argv[1]).resolve()
-    pattern = sys.argv[2] if len(sys.argv) > 2 else ""
-    chosen = [(name, command) for name, command in programs(build) if pattern in name]
+    build, tsan = (pathlib.Path(each).resolve() for each in sys.argv[1:3])
+    pattern = sys.argv[3] if len(sys.argv) > 3 else ""
+    chosen = [each for each in every_test(build, tsan) if pattern in each[0]]
     if not chosen:
         print(f"no test's name contains '{pattern}'")
         return 2
-    results = [run(name, command) for name, command in chosen]
+    results = [run(*each) for each in chosen]
     passed, failed = (sum(column) for column in zip(*results))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

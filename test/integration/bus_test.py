@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-from instance import ROOT, Instance, case, main, wait_for
+from instance import BUILD, Instance, case, main, wait_for
 from log_check import SERVICES, contracts
 from nats import Nats
 
@@ -136,7 +136,7 @@ def refused(client, kind, subject):
 
 @case
 def every_connection_is_let_in():
-    done = subprocess.run([str(ROOT / "build/test/test/check_bus")], env=it.environment(),
+    done = subprocess.run([str(BUILD / "test/check_bus")], env=it.environment(),
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done
 
@@ -146,7 +146,8 @@ NEEDED = {
     "communication_service": r"nova\.rpc\.identity\.v2\.(GetJwks|GetUsers|GetPersonKeys)|"
                              r"nova\.bell\.communication",
     RELAY: r"nova\.evt\.communication\.>|\$JS\.FC\.NOVA_COMMUNICATION\.>|\$JS\.API\.(STREAM\."
-           r"(INFO|CREATE|DELETE|MSG\.GET)|CONSUMER\.CREATE|DIRECT\.GET)\.NOVA_COMMUNICATION(\.>)?",
+           r"(INFO|CREATE|DELETE|MSG\.GET)|CONSUMER\.(CREATE|DELETE)|DIRECT\.GET)\."
+           r"NOVA_COMMUNICATION(\.>|\.\*)?",
 }
 CONSUMER = (r"nova\.rpc\.(identity|communication)\.v2\.GetPersonKeys|JS\.BUS\.API\.(STREAM\.INFO\."
             r"NOVA_(IDENTITY|COMMUNICATION)|CONSUMER\.(MSG\.NEXT|INFO|DURABLE\.CREATE|DELETE)\."

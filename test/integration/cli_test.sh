@@ -2,7 +2,7 @@
 # The command line: help, mistakes that are named with the way out, and documents that cannot drift.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-nova=$PWD/build/test/cli/nova
+nova=$PWD/${NOVA_BUILD:-build/test}/cli/nova
 here=$(mktemp -d /tmp/nova-cli.XXXXXX)
 trap 'rm -rf "$here"' EXIT
 for name in $(compgen -e NOVA_ || true); do unset "$name"; done

@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
-from instance import NOVA, ROOT, Instance, case, main, wait_for
+from instance import BUILD, NOVA, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes
 
 LEASE_MS = 1000
@@ -141,7 +141,7 @@ def the_server_refuses_the_late_writer():
     os.kill(supervisor, signal.SIGSTOP)
     os.kill(relay, signal.SIGKILL)
     try:
-        done = subprocess.run([str(ROOT / "build/test/test/check_fence")], env=it.environment(),
+        done = subprocess.run([str(BUILD / "test/check_fence")], env=it.environment(),
                               capture_output=True, text=True, check=False)
         assert done.returncode == 0, done
     finally:

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-from instance import ROOT, Instance
+from instance import BUILD, Instance
 
 if __name__ == "__main__":
     with Instance() as it:
         it.up()
-        raise SystemExit(subprocess.run([str(ROOT / "build/test/test/check_services")],
+        raise SystemExit(subprocess.run([str(BUILD / "test/check_services")],
                                         env=it.environment(), check=False).returncode)

@@ -18,7 +18,8 @@ import urllib.request
 import psycopg2
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-NOVA = ROOT / "build/test/cli/nova"
+BUILD = ROOT / os.environ.get("NOVA_BUILD", "build/test")
+NOVA = BUILD / "cli/nova"
 PATIENCE_S = 60
 cases = []
 
