@@ -47,11 +47,12 @@ enum nova_status bus_error(struct error *err, natsStatus status, const char *wha
     }
 }
 
-// A responder may answer while its permission to answer lives: 30 s, and only on the connection that
-// took the request. An answer after that helps nobody, and is no wrong permission.
+// A responder may answer while its permission to answer lives: 30 s, and only on the connection
+// that took the request. An answer after that helps nobody, and is no wrong permission.
 static bool is_late_answer(const char *text)
 {
-    return strstr(text, "Publish to \"_INBOX.") != NULL || strstr(text, "Publish to \"_R_.") != NULL;
+    return strstr(text, "Publish to \"_INBOX.") != NULL ||
+           strstr(text, "Publish to \"_R_.") != NULL;
 }
 
 // Called on nats.c's threads. The only sign of a refused publish or subscription.
@@ -105,10 +106,10 @@ static void connection_on_close(natsConnection *nats, void *context)
     pthread_mutex_unlock(&connection->lock);
 }
 
-// Signs the server's nonce, at every connect anew, so that no secret stays in memory. nats.c (3.4.1)
-// takes a signature for a C string: one that begins with a zero byte, 1 in 256, is not sent, and
-// the server refuses the connection as if the key were wrong. An I/O error instead makes nats.c,
-// or connection_open, connect again, and the server's next nonce has another signature.
+// Signs the server's nonce, at every connect anew, so that no secret stays in memory. nats.c
+// (3.4.1) takes a signature for a C string: one that begins with a zero byte, 1 in 256, is not
+// sent, and the server refuses the connection as if the key were wrong. An I/O error instead makes
+// nats.c, or connection_open, connect again, and the server's next nonce has another signature.
 static natsStatus connection_sign(char **error_text, unsigned char **signature, int *len,
                                   const char *nonce, void *context)
 {
@@ -266,7 +267,8 @@ void bus_unsubscribe(const struct bus_connection *connection, natsSubscription *
     if (*subscription == NULL)
         return;
     natsSubscription_Unsubscribe(*subscription);
-    // The answer comes through the thread that may still deliver; not connected: it delivers nothing.
+    // The answer comes through the thread that may still deliver; not connected: it delivers
+    // nothing.
     natsConnection_FlushTimeout(connection->nats, UNSUBSCRIBE_MS);
     natsSubscription_Destroy(*subscription);
     *subscription = NULL;

@@ -141,10 +141,19 @@ const char *topology_user_name(size_t i)
     return topology_user_at(i)->name;
 }
 
-bool topology_user_is_in_bus_account(const char *user)
+const char *topology_user_account(const char *user)
 {
+    static const char *const names[] = {[TOPOLOGY_BUS] = "BUS",
+                                        [TOPOLOGY_SERVICES] = "SERVICES",
+                                        [TOPOLOGY_SUBSCRIBERS] = "SUBSCRIBERS"};
     for (size_t i = 0; i < COUNT(users); i++)
         if (strcmp(users[i].name, user) == 0)
-            return users[i].account == TOPOLOGY_BUS;
-    return false;
+            return names[users[i].account];
+    return NULL;
+}
+
+bool topology_user_is_in_bus_account(const char *user)
+{
+    const char *account = topology_user_account(user);
+    return account != NULL && strcmp(account, "BUS") == 0;
 }

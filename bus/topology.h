@@ -45,6 +45,7 @@ const struct topology_call *topology_call_at(size_t i);
 size_t topology_user_count(void);
 const char *topology_user_name(size_t i);
 bool topology_user_is_in_bus_account(const char *user);
+const char *topology_user_account(const char *user); // "BUS"; NULL: no such user
 
 // Writes the accounts, users and permissions that nats.conf includes. public_key gives each user's
 // public nkey.

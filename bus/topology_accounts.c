@@ -2,7 +2,8 @@
 //
 // Two accounts, because a responder writes its answer with its own rights to whatever reply subject
 // it was given: within one account anybody who may ask could have an answer stored in another's
-// stream. BUS holds JetStream and those who publish events; SERVICES sees exactly what it imports.
+// stream. BUS holds JetStream and those who publish events; SERVICES sees exactly what it imports;
+// SUBSCRIBERS hears the events as they come (core NATS, at most once) and can say nothing.
 #include <string.h>
 
 #include "bus/topology_internal.h"
@@ -138,6 +139,13 @@ static void accounts_caller(FILE *out, const char *user)
     fprintf(out, "\"_INBOX.%s.>\"]}", user);
 }
 
+static void accounts_subscriber(FILE *out, const char *user)
+{
+    fprintf(out, "publish: {deny: [\">\"]}, "); // an empty allow list would restrict nothing
+    accounts_list_begin(out, "subscribe");
+    fprintf(out, "\"nova.evt.>\", \"_INBOX.%s.>\"]}", user);
+}
+
 static void (*const permissions[])(FILE *out, const char *user) = {
     [TOPOLOGY_RELAY] = accounts_relay,
     [TOPOLOGY_OPERATOR] = accounts_operator,
@@ -146,6 +154,7 @@ static void (*const permissions[])(FILE *out, const char *user) = {
     [TOPOLOGY_SERVICE] = accounts_service,
     [TOPOLOGY_CONSUMER] = accounts_consumer,
     [TOPOLOGY_CALLER] = accounts_caller,
+    [TOPOLOGY_SUBSCRIBER] = accounts_subscriber,
 };
 
 static enum nova_status accounts_users(FILE *out, enum topology_account account,
@@ -185,8 +194,10 @@ static void accounts_exports(FILE *out)
     for (size_t i = 0; i < topology_stream_count(); i++)
         fprintf(out,
                 "      {service: \"$JS.API.STREAM.INFO.%s\", accounts: [SERVICES]}\n"
-                "      {service: \"nova.bell.%s\", accounts: [SERVICES]}\n",
-                topology_stream_of(topology_stream_service(i)), topology_stream_service(i));
+                "      {service: \"nova.bell.%s\", accounts: [SERVICES]}\n"
+                "      {stream: \"nova.evt.%s.>\", accounts: [SUBSCRIBERS]}\n",
+                topology_stream_of(topology_stream_service(i)), topology_stream_service(i),
+                topology_stream_service(i));
     fprintf(out, "    ]\n");
 }
 
@@ -215,6 +226,15 @@ static void accounts_imports(FILE *out)
     fprintf(out, "    ]\n");
 }
 
+static void accounts_heard(FILE *out)
+{
+    fprintf(out, "    imports: [\n");
+    for (size_t i = 0; i < topology_stream_count(); i++)
+        fprintf(out, "      {stream: {account: BUS, subject: \"nova.evt.%s.>\"}}\n",
+                topology_stream_service(i));
+    fprintf(out, "    ]\n");
+}
+
 enum nova_status topology_write_accounts(FILE *out,
                                          const char *(*public_key)(void *context, const char *user),
                                          void *context, struct error *err)
@@ -227,6 +247,10 @@ enum nova_status topology_write_accounts(FILE *out,
     if (status == NOVA_OK)
         status = accounts_users(out, TOPOLOGY_SERVICES, public_key, context, err);
     accounts_imports(out);
+    fprintf(out, "  }\n  SUBSCRIBERS {\n");
+    if (status == NOVA_OK)
+        status = accounts_users(out, TOPOLOGY_SUBSCRIBERS, public_key, context, err);
+    accounts_heard(out);
     fprintf(out, "  }\n}\n");
     return status;
 }

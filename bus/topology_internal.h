@@ -2,7 +2,7 @@
 #pragma once
 #include "bus/topology.h"
 
-enum topology_account { TOPOLOGY_BUS, TOPOLOGY_SERVICES };
+enum topology_account { TOPOLOGY_BUS, TOPOLOGY_SERVICES, TOPOLOGY_SUBSCRIBERS };
 enum topology_kind {
     TOPOLOGY_RELAY,
     TOPOLOGY_OPERATOR,
@@ -11,6 +11,7 @@ enum topology_kind {
     TOPOLOGY_SERVICE,
     TOPOLOGY_CONSUMER,
     TOPOLOGY_CALLER,
+    TOPOLOGY_SUBSCRIBER,
 };
 struct topology_user {
     const char *name;

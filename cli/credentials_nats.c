@@ -63,7 +63,7 @@ static enum nova_status write_principals(const struct access_principals *list,
     for (size_t i = 0; i < list->count; i++)
         fprintf(out, "%s %s\n", list->at[i].user, list->at[i].public_key);
     fclose(out);
-    status = home_write(path, text, 0644, err);
+    status = home_write(path, text, 0600, err);
     free(text);
     return status;
 }

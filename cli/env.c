@@ -30,8 +30,7 @@ static enum nova_status print_nats(const struct settings *settings, const struct
                "NATS_INBOX_PREFIX='_INBOX.%s'\n",
                url, role->nats, seed, role->nats);
     if (status == NOVA_OK)
-        printf("NATS_ACCOUNT='%s'\n",
-               topology_user_is_in_bus_account(role->nats) ? "BUS" : "SERVICES");
+        printf("NATS_ACCOUNT='%s'\n", topology_user_account(role->nats));
     return status;
 }
 

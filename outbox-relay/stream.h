@@ -35,8 +35,8 @@ MUST_CHECK enum nova_status stream_inspect(enum stream_condition *condition, con
                                            struct stream_end *end, struct stream *stream,
                                            struct error *err);
 
-// Reads the messages from first_n to last_n: n without a gap, positions that grow. `alive` is called
-// now and then. A message that is only late is a transient error, never damage.
+// Reads the messages from first_n to last_n: n without a gap, positions that grow. `alive` is
+// called now and then. A message that is only late is a transient error, never damage.
 MUST_CHECK enum nova_status stream_verify(enum stream_condition *condition, const char **why,
                                           struct stream *stream, int64_t first_n, int64_t last_n,
                                           void (*alive)(void *context), void *context,

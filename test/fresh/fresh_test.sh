@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# A newcomer's first command on a fresh Debian 12: ./nova up in a root made by debootstrap, where
+# nothing is installed, once as root and once as a user with sudo. It wants root, a mirror and some
+# 4 GB under /var/tmp, so it runs only when asked for: ./nova test fresh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+repository=$PWD
+work=$(mktemp -d /var/tmp/nova-fresh.XXXXXX)
+number=0
+
+if [ "$(id -u)" != 0 ]; then
+  echo "nova: ./nova test fresh makes a root by debootstrap: run it as root"
+  exit 1
+fi
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+ok() { number=$((number + 1)); echo "ok $number - $1"; }
+not_ok() {
+  number=$((number + 1))
+  echo "not ok $number - $1"
+  sed 's/^/# /' "$2"
+  echo "$((number - 1)) passed, 1 failed"
+  exit 1
+}
+
+# The mirrors and their settings are those of this machine.
+make_root() {
+  debootstrap --variant=minbase bookworm "$work/pristine" >"$work/debootstrap.log" 2>&1 ||
+    not_ok a_fresh_debian_is_made "$work/debootstrap.log"
+  rm -rf "$work/pristine/etc/apt"
+  cp -a /etc/apt "$work/pristine/etc/apt"
+  for file in resolv.conf hosts; do cp -L "/etc/$file" "$work/pristine/etc/$file"; done
+  ok a_fresh_debian_is_made
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+# inside ROOT COMMAND: with processes of its own, which end with it.
+inside() {
+  local root=$1
+  shift
+  unshare --mount --pid --fork --kill-child bash -c '
+    set -e
+    root=$1; shift
+    mount -t proc proc "$root/proc"
+    mkdir -p "$root/dev/shm"
+    mount -t tmpfs tmpfs "$root/dev/shm"
+    exec chroot "$root" "$@"' inside "$root" "$@"
+}
+
+# What a newcomer does, and what must be so afterwards. Runs inside, as the newcomer.
+cat >"$work/newcomer.sh" <<'END'
+set -euo pipefail
+cd ~/nova
+echo "--- the first start installs, builds, starts and shows a sample"
+./nova up </dev/null
+echo "--- the second start does none of that"
+before=$(stat -c %Y build/release/cli/nova)
+./nova up </dev/null
+[ "$(stat -c %Y build/release/cli/nova)" = "$before" ]
+echo "--- it works"
+./nova status --json >/tmp/status.json
+grep -q '"running": *true' /tmp/status.json
+! grep -q '"state": *"\(failing\|backoff\|stopped\)"' /tmp/status.json
+./nova call search GetIndexStats '{}' | grep -q '"posts"'
+./nova down
+echo "--- nothing of the system was started, nothing lies open"
+for process in /proc/[0-9]*/comm; do
+  case $(cat "$process" 2>/dev/null) in postgres | nats-server) echo "$process runs"; exit 1 ;; esac
+done
+for cluster in /etc/postgresql/15/main /var/lib/postgresql/15/main; do
+  [ ! -d $cluster ] || { echo "$cluster was made"
+  echo "$((number - 1)) passed, 1 failed"
+  exit 1
+}
+done
+open=$(find .nova/credentials -type f -perm /077)
+[ -z "$open" ] || { echo "open to others: $open"
+  echo "$((number - 1)) passed, 1 failed"
+  exit 1
+}
+echo "--- all well"
+END
+
+try_as() { # try_as NAME USER HOME
+  local name=$1 user=$2 home=$3 root="$work/$1" log="$work/$1.log"
+  cp -a "$work/pristine" "$root"
+  if [ "$user" != root ]; then
+    inside "$root" bash -c "apt-get -qq update && apt-get -qq install -y --no-install-recommends sudo" \
+      >"$log" 2>&1 || not_ok "$name" "$log"
+    inside "$root" useradd --create-home --shell /bin/bash "$user"
+    echo "$user ALL=(ALL) NOPASSWD: ALL" >"$root/etc/sudoers.d/$user"
+  fi
+  git clone -q "$repository" "$root$home/nova"
+  cp "$work/newcomer.sh" "$root/tmp/newcomer.sh"
+  inside "$root" chown -R "$user:" "$home/nova"
+  inside "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" TERM=dumb \
+    ${http_proxy:+http_proxy=$http_proxy} ${https_proxy:+https_proxy=$https_proxy} \
+    NOVA_POSTGRES_PORT="$(free_port)" NOVA_NATS_PORT="$(free_port)" \
+    NOVA_NATS_MONITOR_PORT="$(free_port)" \
+    setpriv --reuid="$user" --regid="$user" --init-groups bash /tmp/newcomer.sh \
+    </dev/null >"$log" 2>&1 || not_ok "$name" "$log"
+  grep -q '^--- all well$' "$log" || not_ok "$name" "$log"
+  sed -n '/^Nova\b/,/^---/p' "$log" | sed 's/^/# /' | head -40
+  ok "$name"
+  rm -rf --one-file-system "$root"
+}
+
+make_root
+try_as up_works_for_root root /root
+try_as up_works_for_a_user_with_sudo newcomer /home/newcomer
+echo "$number passed, 0 failed"
