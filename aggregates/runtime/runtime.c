@@ -151,9 +151,20 @@ static enum nova_status runtime_begin(struct attempt *a)
 
 // ---- decide -------------------------------------------------------------------------------------
 
+// What stands in the way may be this very command's effect: another copy of it was appended between
+// our first look and the load. Then its answer is ours.
 static enum nova_status runtime_rejected(struct attempt *a, const struct rejection *rejection)
 {
-    return error_set(a->err, rejection->status, "%s: %s", rejection->name, rejection->text);
+    struct pg_result *rows = NULL;
+    struct pg_param params[] = {pg_text(a->command->caller->actor), pg_uuid(&a->command_id)};
+    enum nova_status status =
+        pg_query(&rows, a->runtime->pg, a->runtime->sql_command_events, params, 2, a->err);
+    if (status == NOVA_OK)
+        status = pg_rows(rows) > 0 ? runtime_answer_again(a, rows)
+                                   : error_set(a->err, rejection->status, "%s: %s", rejection->name,
+                                               rejection->text);
+    pg_result_destroy(&rows);
+    return status;
 }
 
 static enum nova_status runtime_decide(struct attempt *a)
