@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""The tools of operators and auditors, on the sample that `./nova up` brings in."""
+import collections
+import csv
+import io
+import json
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from caller import methods
+from instance import NOVA, Instance, case, main, wait_for
+
+it = Instance()
+said = {}
+
+
+def events(*filters):
+    return [json.loads(line) for line in it.nova("log", "query", "--json", *filters).stdout
+            .splitlines()]
+
+
+def refused(*arguments, words):
+    done = subprocess.run([str(NOVA), *arguments], env=it.environment(), capture_output=True,
+                          text=True, check=False)
+    told = done.stderr
+    assert done.returncode in (1, 2) and told.startswith("nova: "), done
+    assert words in told and len(told.strip().splitlines()) <= 2, told
+    return told
+
+
+@case
+def up_brings_a_sample_in_and_sums_up():
+    told = it.nova("up")
+    said["up"] = told.stdout + told.stderr
+    for word in ("registered", "posts", "messages", "Try next:"):
+        assert word in said["up"], (word, said["up"])
+    assert it.sql("select count(*) from identity.outbox where type = 'user.created'") == [(300,)]
+    for line in said["up"].splitlines():  # consumers' lags
+        if re.match(r"^(content|search|communication)/\w+ ", line):
+            assert line.split()[3] == "0", line
+    assert it.is_caught_up()
+
+
+@case
+def every_example_of_the_summary_works():
+    examples = re.findall(r"^ +\./nova (.+)$", said["up"].split("Try next:")[1], re.M)
+    assert len(examples) >= 6, examples
+    for line in examples:
+        arguments = shlex.split(line)
+        if arguments[0] == "down":
+            continue
+        if arguments[:2] == ["log", "tail"]:
+            with subprocess.Popen([str(NOVA), *arguments], env=it.environment(),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as tail:
+                assert tail.stderr.readline(), line
+                tail.send_signal(signal.SIGINT)
+                assert tail.wait(30) == 0, line
+            continue
+        assert it.nova(*arguments).stdout.strip() or "rebuild" in line, line
+
+
+@case
+def a_second_up_says_that_it_runs():
+    assert "runs already" in it.nova("up").stderr + it.nova("up").stdout
+    assert it.sql("select count(*) from identity.outbox where type = 'user.created'")[0][0] <= 301
+
+
+@case
+def a_sample_is_the_same_for_the_same_seed():
+    one, same, other = (it.nova("sample", "--users", "400", "--seed", seed).stdout
+                        for seed in ("5", "5", "6"))
+    assert one == same and one != other
+    commands = [json.loads(line) for line in one.splitlines()]
+    assert sum(each["method"] in ("Register", "ImportUser") for each in commands) == 400
+    authors = collections.Counter(each.get("on_behalf_of") for each in commands
+                                  if each["method"] == "CreatePost")
+    top = sum(count for _, count in authors.most_common(len(authors) // 10))
+    assert top > 0.3 * sum(authors.values()), (top, sum(authors.values()))  # few write most
+    text = " ".join(each["request"].get("text", "") for each in commands)
+    assert "#" in text
+    words = collections.Counter(re.findall(r"[a-z]+", text))
+    assert words.most_common(1)[0][1] > 20 * words.most_common(len(words) // 2)[-1][1]
+    assert any(each["request"].get("parent_id") for each in commands)  # threads
+    refused("sample", "--users", "none", words="--users")
+
+
+@case
+def call_lists_and_does_every_method():
+    listed = it.nova("call", "--list").stdout
+    for service, method, _, _ in methods():
+        assert re.search(rf"^{service}$", listed, re.M) and re.search(rf"^  {method}\b", listed,
+                                                                      re.M), method
+
+
+def login(handle):
+    reply = json.loads(it.nova("call", "identity", "Login", json.dumps(
+        {"login": handle, "password": "nova sample password"})).stdout)
+    file = it.folder / f"{handle}.token"
+    file.write_text(reply["accessToken"])
+    return file, reply["userId"]
+
+
+@case
+def call_acts_as_operator_for_a_user_or_with_a_token():
+    token, user = login("user0.1")
+    post = json.loads(it.nova("call", "content", "CreatePost", '{"text": "by token"}', "--token",
+                              str(token)).stdout)["postId"]
+    assert events("--aggregate", post)[0]["actor"] == f"user:{user}"
+    other = json.loads(it.nova("call", "content", "CreatePost", "-", "--as", user,
+                               input='{"text": "on behalf"}').stdout)["postId"]
+    assert events("--aggregate", other)[0]["actor"] == f"operator/user:{user}"
+    _, stranger = login("user1.1")
+    told = it.nova("call", "content", "UpdatePost", json.dumps({"post_id": post, "text": "stolen"}),
+                   "--as", stranger, code=1).stderr
+    assert "PERMISSION_DENIED" in told and "NOT_AUTHOR" in told, told
+    same = ["call", "content", "CreatePost", '{"text": "once"}', "--as", user, "--command-id",
+            "018f0000-0000-7000-8000-000000000001"]
+    assert it.nova(*same).stdout == it.nova(*same).stdout
+    said.update(user=user, post=post)
+
+
+@case
+def call_says_what_is_wrong_with_a_request():
+    refused("call", "content", "CreatPost", "{}", words="did you mean 'CreatePost'?")
+    refused("call", "contnt", "CreatePost", "{}", words="did you mean 'content'?")
+    refused("call", "content", "CreatePost", '{"titel": 1}', words="did you mean 'title'?")
+    for body in ("{", "[]", "nothing", '{"title": 5}', '{"tags": "x"}', '{"title": "\\ud800"}',
+                 '{"title": "a", "title": "b"}'):
+        refused("call", "content", "CreatePost", body, words="")
+    refused("call", "content", "CreatePost", "{}", "--token", "/nowhere", words="/nowhere")
+    refused("call", "content", "CreatePost", "{}", "--as", "me", words="--as")
+
+
+@case
+def the_log_is_asked_by_every_filter():
+    every = events()
+    assert len(every) == sum(it.sql(f"select count(*) from {each}.outbox")[0][0]
+                             for each in ("identity", "content", "communication"))
+    assert [each["recorded_at"] for each in every] == sorted(each["recorded_at"] for each in every)
+    middle = every[len(every) // 2]
+    since = middle["recorded_at"]
+    checks = {
+        ("--service", "content"): lambda e: e["service"] == "content",
+        ("--type", "post.created"): lambda e: e["type"] == "post.created",
+        ("--type", "post"): lambda e: e["type"].startswith("post."),
+        ("--aggregate", middle["aggregate_id"]): lambda e: e["aggregate_id"] ==
+            middle["aggregate_id"],
+        ("--actor", said["user"]): lambda e: e["actor"].endswith(f"user:{said['user']}"),
+        ("--correlation", middle["correlation_id"]): lambda e: e["correlation_id"] ==
+            middle["correlation_id"],
+        ("--since", since): lambda e: e["recorded_at"] >= since,
+        ("--until", since): lambda e: e["recorded_at"] < since,
+        ("--occurred-since", middle["occurred_at"]): lambda e: e["occurred_at"] >=
+            middle["occurred_at"],
+    }
+    for filters, belongs in checks.items():
+        wanted = [each["event_id"] for each in every if belongs(each)]
+        assert wanted and [each["event_id"] for each in events(*filters)] == wanted, filters
+    both = events("--service", "content", "--since", since, "--limit", "3")
+    assert len(both) == 3 and all(each["service"] == "content" for each in both)
+
+
+@case
+def the_log_is_csv_as_well():
+    rows = list(csv.DictReader(io.StringIO(it.nova("log", "query", "--csv").stdout)))
+    plain = events()
+    assert [row["event_id"] for row in rows] == [each["event_id"] for each in plain]
+    assert [json.loads(row["payload"]) for row in rows] == [each["payload"] for each in plain]
+
+
+@case
+def what_is_sealed_is_opened_only_where_it_may():
+    opened = events("--aggregate", said["post"])[0]["payload"]["sealed"]
+    assert opened["text"] == "by token"
+    closed = events("--aggregate", said["post"], "--sealed")[0]["payload"]["sealed"]
+    assert closed == "<sealed>"
+
+
+@case
+def the_log_says_what_is_wrong_with_a_filter():
+    refused("log", "query", "--since", "yesterday", words="--since wants a time")
+    refused("log", "query", "--service", "contnt", words="no service 'contnt'")
+    refused("log", "query", "--aggregate", "x", words="--aggregate")
+    refused("log", "query", "--limit", "-1", words="--limit")
+    refused("log", "query", "--colour", "red", words="--colour")
+    refused("log", "tail", "nova.evt.nobody.>", words="nova.evt.nobody")
+
+
+@case
+def the_tail_shows_what_comes():
+    with subprocess.Popen([str(NOVA), "log", "tail", "nova.evt.content.>", "--json"],
+                          env=it.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as tail:
+        tail.stderr.readline()
+        post = json.loads(it.nova("call", "content", "CreatePost", '{"text": "tailed"}', "--as",
+                                  said["user"]).stdout)["postId"]
+        event = json.loads(tail.stdout.readline())
+        assert event["aggregate_id"] == post and event["type"] == "post.created", event
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(30) == 0
+
+
+@case
+def projections_are_listed_and_rebuilt_by_name():
+    listed = it.nova("projection", "list").stdout
+    for name in ("message_sender_cache", "conversation_view", "post_view", "search_index"):
+        assert name in listed
+        it.nova("projection", "rebuild", name)
+    wait_for("everything to be caught up", it.is_caught_up)
+    refused("projection", "rebuild", "serch_index", words="did you mean 'search_index'?")
+    refused("projection", "rebuild", words="projection")
+
+
+@case
+def every_role_gets_what_it_needs():
+    roles = it.nova("env").stdout.split()
+    for role in ("identity", "content", "communication", "search", "operator", "auditor",
+                 "importer", "superuser", "subscriber"):
+        assert role in roles, role
+        given = dict(re.findall(r"^(\w+)='(.*)'$", it.nova("env", role).stdout, re.M))
+        assert "NATS_URL" in given or "POSTGRES_URL" in given or "DATABASE_URL" in given, given
+        for key, value in given.items():
+            if key.endswith("_FILE"):
+                assert pathlib.Path(value).stat().st_mode & 0o77 == 0, value
+    assert it.nova("psql", "auditor", "-Atc", "select 1").stdout == "1\n"
+    told = it.nova("psql", "auditor", "-c", "delete from content.outbox", code=1).stderr
+    assert "read-only" in told or "permission denied" in told, told
+    open_files = [file for file in (it.home / "credentials").rglob("*")
+                  if file.is_file() and file.stat().st_mode & 0o77]
+    assert not open_files, open_files
+
+
+if __name__ == "__main__":
+    with it:
+        raise SystemExit(main())
