@@ -68,8 +68,7 @@ def secrets_are_for_their_owner_only():
     files = [path for path in (it.home / "credentials").rglob("*") if path.is_file()]
     assert len(files) > 10
     for path in files:
-        wanted = 0o644 if path.name == "principals" else 0o600
-        assert path.stat().st_mode & 0o777 == wanted, path
+        assert path.stat().st_mode & 0o777 == 0o600, path
 
 
 @case
