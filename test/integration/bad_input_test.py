@@ -31,7 +31,7 @@ it = Instance()
 attempts = {}
 
 
-# ---- the wire format by hand ----------------------------------------------------------------------
+# ---- the wire format by hand --------------------------------------------------------------------
 
 def varint(number):
     out = bytearray()

@@ -134,7 +134,7 @@ def an_id_of_another_kind_is_named():
     assert code == INVALID_ARGUMENT and "ID_OF_ANOTHER_KIND" in text, (code, text)
 
 
-# ---- snapshots ------------------------------------------------------------------------------------
+# ---- snapshots ----------------------------------------------------------------------------------
 
 def snapshot():
     rows = it.sql("select version, state, state_version, digest from identity.snapshot"

@@ -209,7 +209,7 @@ def nothing_of_all_this_is_lost_or_out_of_order():
     assert_streams_equal_outboxes(it)
 
 
-# ---- what breaks the rule is refused by name ------------------------------------------------------
+# ---- what breaks the rule is refused by name ----------------------------------------------------
 
 def refused_by_name(words):
     """The relay connects anew, says what is wrong, and publishes nothing until it is right."""

@@ -24,13 +24,17 @@ def _base64(data):
 class Caller(Nats):
     """A process of its own with its token: operator_rpc, importer."""
 
-    def __init__(self, instance, user="operator_rpc", seconds=10):
+    def __init__(self, instance, user="operator_rpc", seconds=10, token=None):
+        self.given_token = token  # a user's own, instead of the process's
         super().__init__(instance, user, seconds)
         self.key = signing_key(instance, user)
+        self.position = None  # of the last reply that made events: calls ask for no older view
         self.types = {(service, method): (request, reply)
                       for service, method, request, reply in methods()}
 
     def token(self):
+        if self.given_token:
+            return self.given_token
         now = int(time.time())
         head = {"alg": "EdDSA", "typ": "JWT", "kid": public_nkey(self.key)}
         claims = {"iss": "process", "sub": self.user, "aud": "nova", "iat": now, "exp": now + 60}
@@ -47,6 +51,7 @@ class Caller(Nats):
                               self.headers() if headers is None else headers)
         assert answer is not None, f"{service}.{method} did not answer"
         assert not answer.no_responders, f"nobody answers {service}.{method}"
+        self.position = answer.headers.get("Nova-Position", self.position)
         return (int(answer.headers.get("Nats-Service-Error-Code", 0)),
                 answer.headers.get("Nats-Service-Error", ""), answer.data)
 
@@ -54,6 +59,8 @@ class Caller(Nats):
         """The reply's message; an error fails the test."""
         request, reply = self.types[service, method]
         more = {"Nova-On-Behalf-Of": on_behalf_of} if on_behalf_of else {}
+        if self.position:
+            more["Nova-Min-Position"] = self.position
         code, text, data = self.ask(service, method,
                                     message_class(request)(**fields).SerializeToString(),
                                     self.headers(**more))
