@@ -317,7 +317,10 @@ static enum nova_status load_file(struct settings *settings, const char *path, s
         return status;
     free(settings->file);
     settings->file = realpath(path, NULL);
-    assert(settings->file);
+    if (!settings->file) { // gone since it was read
+        free(text);
+        return error_set(err, NOVA_NOT_FOUND, "%s: %s", path, strerror(errno));
+    }
     char *folder = copy(settings->file);
     *strrchr(folder, '/') = '\0';
     const char *slash = strrchr(path, '/');

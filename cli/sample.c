@@ -288,7 +288,7 @@ int command_sample(const struct settings *settings, int argc, char **argv)
     struct sample_options options = {SAMPLE_USERS, 1};
     struct sample_counts counts;
     (void)settings;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         char *end = NULL;
         bool users = strcmp(argv[i], "--users") == 0;
         if (!users && strcmp(argv[i], "--seed") != 0)
@@ -302,7 +302,6 @@ int command_sample(const struct settings *settings, int argc, char **argv)
             options.users = value;
         else
             options.seed = (uint64_t)value;
-        i++;
     }
     if (!sample_write(&counts, stdout, &options)) {
         command_say("standard output cannot be written");

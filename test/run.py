@@ -5,7 +5,7 @@ A test is a program: a cmocka program of the build, or a script under test/. Eac
 ("ok 1 - behaviour"); a program counts one case a line, and one failure more when it ends badly
 without having said which case failed, or when it printed no case at all.
 
-usage: run.py BUILD_DIRECTORY TSAN_BUILD_DIRECTORY [PATTERN]
+usage: run.py BUILD_DIRECTORY TSAN_BUILD_DIRECTORY FUZZ_BUILD_DIRECTORY [PATTERN]
 """
 import os
 import pathlib
@@ -72,19 +72,20 @@ def run(name, command, build):
     return passed, failed
 
 
-def every_test(build, tsan):
+def every_test(build, tsan, fuzz):
     """(name, command, build): all with address and UB sanitizers, what has threads with TSan too."""
     plain = list(programs(build))
     yield from ((name, command, build) for name, command in plain)
     for name, command in programs(tsan):
         if name in TSAN:
             yield f"tsan/{name.split('/')[1]}", command, tsan
+    yield "fuzz/fuzz_test", [sys.executable, str(ROOT / "test/fuzz/fuzz_test.py")], fuzz
 
 
 def main():
-    build, tsan = (pathlib.Path(each).resolve() for each in sys.argv[1:3])
-    pattern = sys.argv[3] if len(sys.argv) > 3 else ""
-    chosen = [each for each in every_test(build, tsan) if pattern in each[0]]
+    builds = [pathlib.Path(each).resolve() for each in sys.argv[1:4]]
+    pattern = sys.argv[4] if len(sys.argv) > 4 else ""
+    chosen = [each for each in every_test(*builds) if pattern in each[0]]
     if not chosen:
         print(f"no test's name contains '{pattern}'")
         return 2
