@@ -78,6 +78,8 @@ static void inbox_end(struct inbox *inbox)
     for (size_t i = 0; i < inbox->lane_count; i++)
         worker_destroy(&inbox->lanes[i].worker);
     inbox->lane_count = 0;
+    if (inbox->active)
+        log_info("inbox: standby", LOG_TEXT("consumer", inbox->options.worker.name));
     inbox->active = false;
 }
 

@@ -112,6 +112,8 @@ static enum nova_status run_loop(struct run *run, const sigset_t *signals, struc
     int64_t tick_ms = lease_ms / 5 < TICK_MS_MAX ? lease_ms / 5 : TICK_MS_MAX;
     const struct timespec tick = {0, tick_ms * 1000000};
     notify_ready();
+    log_info("inbox: ready; it works while it holds the lease",
+             LOG_TEXT("consumer", run->consumer->name));
     for (;;) {
         enum nova_status status = bus_connection_check(run->connection, err);
         if (status == NOVA_OK)
