@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from instance import Instance, case, main, wait_for
 from log_check import SERVICES, assert_streams_equal_outboxes, stream_leaves
+from nats import Nats
 
 RELAY = "relay/content"
 BLOCKS_MIN = 4
@@ -166,6 +167,45 @@ def a_zeroed_tail_is_published_again():
                 file.seek(-5000, os.SEEK_END)
                 file.write(bytes(5000))
     healed_after(damage)
+
+
+@case
+def a_stream_that_an_administrator_trimmed_is_made_again():
+    def damage():
+        with Nats(it, "provisioner") as admin:
+            config = admin.api("STREAM.INFO.NOVA_CONTENT")["config"]
+            answer = admin.api("STREAM.UPDATE.NOVA_CONTENT", dict(config, max_msgs=10))
+            assert answer["state"]["messages"] == 10, answer
+    healed_after(damage, "the stream is damaged")
+
+
+@case
+def a_foreign_message_counts_as_damage():
+    def damage():
+        with Nats(it, "content_relay") as thief:  # nobody else may publish there
+            answer = thief.request("nova.evt.content.post.created.00", b"not an event")
+            assert b'"seq"' in answer.data, answer.data
+    healed_after(damage, "the stream is damaged")
+
+
+@case
+def a_permission_taken_away_is_said_and_nothing_is_lost():
+    """nats-server tells of a refused publish only in passing: the relay must not wait for ever."""
+    accounts = it.home / "nats/accounts.conf"
+    good, said = accounts.read_text(), it.log(RELAY)
+    accounts.write_text(good.replace('{publish: {allow: ["nova.evt.content.>",',
+                                     '{publish: {allow: ['))
+    assert accounts.read_text() != good
+    os.kill(it.state("nats-server")["pid"], signal.SIGHUP)
+    try:
+        append_and_commit(it, count=10)
+        wait_for("the relay to say what it was refused", lambda: (
+            "Permissions Violation for Publish" in it.log(RELAY)[len(said):]))
+    finally:
+        accounts.write_text(good)
+        os.kill(it.state("nats-server")["pid"], signal.SIGHUP)
+    wait_for("every stream to equal its outbox", is_whole, 120)
+    register()
 
 
 if __name__ == "__main__":
