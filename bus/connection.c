@@ -284,6 +284,11 @@ void bus_unsubscribe_callback(natsSubscription **subscription)
     *subscription = NULL;
 }
 
+const char *bus_api_prefix(const struct bus_connection *connection)
+{
+    return topology_user_is_in_bus_account(connection->user) ? "$JS.API" : "JS.BUS.API";
+}
+
 enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connection,
                                struct error *err)
 {
@@ -291,8 +296,7 @@ enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connect
     jsOptions_Init(&options);
     options.Wait = 5000;
     options.PublishAsync.MaxPending = 4096;
-    if (!topology_user_is_in_bus_account(connection->user))
-        options.Prefix = "JS.BUS.API"; // the imports' name for BUS's JetStream
+    options.Prefix = bus_api_prefix(connection);
     natsStatus s = natsConnection_JetStream(out, connection->nats, &options);
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "opening JetStream");
 }

@@ -50,6 +50,9 @@ void bus_unsubscribe_callback(natsSubscription **subscription);
 MUST_CHECK enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connection,
                                           struct error *err);
 
+// What JetStream's API is called under for this connection: "$JS.API" or the imports' name.
+const char *bus_api_prefix(const struct bus_connection *connection);
+
 // The status of a nats.c call as ours; sets the text "what: nats.c's words". Time-outs and lost
 // connections are transient.
 enum nova_status bus_error(struct error *err, natsStatus status, const char *what);

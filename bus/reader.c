@@ -3,20 +3,25 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bus/cloudevents.h"
 #include "bus/topology.h"
 
-enum { ACK_PENDING_MAX = 4 * READER_BATCH_MAX, REQUEST_MS = 5000 };
+// GUARD_MS: how long the end of a request may be overdue before the server counts as gone.
+enum { ACK_PENDING_MAX = 4 * READER_BATCH_MAX, GUARD_MS = 5000, SUBJECT_BYTES = 256 };
 
 struct reader {
     struct bus_connection *connection;
     jsCtx *js;
     char source[32], stream[64], durable[96];
-    natsSubscription *subscription;
-    natsMsgList list;
+    natsSubscription *subscription; // to `inbox`, where what was asked for arrives
+    char inbox[SUBJECT_BYTES];
+    natsMsg **received; // READER_BATCH_MAX at most
+    int received_count;
     struct arena *arena;
     struct reader_message *messages;
     int64_t last_n; // the last message given out; the next must be the one after it
@@ -32,6 +37,9 @@ enum nova_status reader_create(struct reader **out, struct bus_connection *conne
     reader->connection = connection;
     reader->arena = arena_create();
     reader->messages = calloc(READER_BATCH_MAX, sizeof *reader->messages);
+    reader->received = calloc(READER_BATCH_MAX, sizeof(natsMsg *));
+    if (reader->messages == NULL || reader->received == NULL)
+        abort();
     snprintf(reader->source, sizeof reader->source, "%s", source);
     snprintf(reader->stream, sizeof reader->stream, "%s", topology_stream_of(source));
     snprintf(reader->durable, sizeof reader->durable, "%s", durable);
@@ -44,8 +52,9 @@ enum nova_status reader_create(struct reader **out, struct bus_connection *conne
 
 static void reader_drop_batch(struct reader *reader)
 {
-    natsMsgList_Destroy(&reader->list);
-    reader->list = (natsMsgList){0};
+    for (int i = 0; i < reader->received_count; i++)
+        natsMsg_Destroy(reader->received[i]);
+    reader->received_count = 0;
     arena_reset(reader->arena);
 }
 
@@ -63,6 +72,7 @@ void reader_destroy(struct reader **reader)
     jsCtx_Destroy((*reader)->js);
     arena_destroy(&(*reader)->arena);
     free((*reader)->messages);
+    free((*reader)->received);
     free(*reader);
     *reader = NULL;
 }
@@ -132,32 +142,104 @@ enum nova_status reader_seek(struct reader *reader, int64_t from_n, struct error
         status = reader_make(reader, from_n, err);
     if (status != NOVA_OK)
         return status;
-    jsSubOptions options;
-    jsSubOptions_Init(&options);
-    options.Stream = reader->stream;
-    options.Consumer = reader->durable;
-    jsErrCode code = 0;
-    natsStatus s =
-        js_PullSubscribe(&reader->subscription, reader->js, NULL, NULL, NULL, &options, &code);
+    snprintf(reader->inbox, sizeof reader->inbox, "_INBOX.%s.pull-%08x%08x",
+             bus_connection_user(reader->connection), randombytes_random(), randombytes_random());
+    natsStatus s = natsConnection_SubscribeSync(
+        &reader->subscription, bus_connection_nats(reader->connection), reader->inbox);
     // A batch is bounded by its count; its bytes must not be dropped as a slow consumer's.
     s = s == NATS_OK ? natsSubscription_SetPendingLimits(reader->subscription, -1, -1) : s;
     reader->last_n = from_n - 1;
     reader->reconnects = bus_connection_reconnects(reader->connection);
-    return s == NATS_OK ? NOVA_OK : bus_error(err, s, "subscribing to a durable");
+    return s == NATS_OK ? NOVA_OK : bus_error(err, s, "subscribing to an inbox");
+}
+
+// ---- asking -------------------------------------------------------------------------------------
+//
+// By hand, because natsSubscription_Fetch (nats.c 3.4.1) writes behind its list when messages of an
+// earlier request are still waiting: it takes them off the batch that it compares its count with.
+// Here a request always ends before the next one, by its last message or by a status.
+
+// At most `count` messages: those there are now, or within wait_ms the first one.
+static enum nova_status reader_ask(struct reader *reader, size_t count, int64_t wait_ms,
+                                   struct error *err)
+{
+    char subject[SUBJECT_BYTES], body[96];
+    snprintf(subject, sizeof subject, "%s.CONSUMER.MSG.NEXT.%s.%s",
+             bus_api_prefix(reader->connection), reader->stream, reader->durable);
+    if (wait_ms > 0)
+        snprintf(body, sizeof body, "{\"batch\":%zu,\"expires\":%" PRId64 "}", count,
+                 wait_ms * 1000000);
+    else
+        snprintf(body, sizeof body, "{\"batch\":%zu,\"no_wait\":true}", count);
+    natsStatus s = natsConnection_PublishRequestString(bus_connection_nats(reader->connection),
+                                                       subject, reader->inbox, body);
+    return s == NATS_OK ? NOVA_OK : bus_error(err, s, "asking for messages");
+}
+
+// The end of a request: 404 and 408 say that there is nothing (more), anything else is trouble.
+static enum nova_status reader_end_of_request(const struct reader *reader, natsMsg *msg,
+                                              const char *code, struct error *err)
+{
+    const char *text = NULL;
+    if (strcmp(code, "404") == 0 || strcmp(code, "408") == 0)
+        return NOVA_OK;
+    natsMsgHeader_Get(msg, "Description", &text);
+    return error_set_transient(err, NOVA_UNAVAILABLE, "%s: the durable %s answers %s %s",
+                               reader->stream, reader->durable, code, text == NULL ? "" : text);
+}
+
+// Takes what comes until the request ends: `count` messages, or a status.
+static enum nova_status reader_collect(struct reader *reader, size_t count, int64_t wait_ms,
+                                       struct error *err)
+{
+    size_t taken = 0;
+    while (taken < count) {
+        natsMsg *msg = NULL;
+        const char *code = NULL;
+        natsStatus s = natsSubscription_NextMsg(&msg, reader->subscription, wait_ms + GUARD_MS);
+        if (s != NATS_OK)
+            return bus_error(err, s, "fetching from a stream");
+        if (natsMsg_GetDataLength(msg) == 0 && natsMsgHeader_Get(msg, "Status", &code) == NATS_OK) {
+            enum nova_status status = reader_end_of_request(reader, msg, code, err);
+            natsMsg_Destroy(msg);
+            return status;
+        }
+        reader->received[reader->received_count++] = msg;
+        taken++;
+    }
+    return NOVA_OK;
+}
+
+static enum nova_status reader_request(struct reader *reader, size_t count, int64_t wait_ms,
+                                       struct error *err)
+{
+    enum nova_status status = reader_ask(reader, count, wait_ms, err);
+    return status == NOVA_OK ? reader_collect(reader, count, wait_ms, err) : status;
 }
 
 // ---- reading ------------------------------------------------------------------------------------
 
+// The stream's sequence in $JS.ACK.<stream>.<durable>.<deliveries>.<sequence>..., or, from newer
+// servers, with a domain and an account before the stream (ADR-15). 0: this is no such subject.
+static int64_t reader_sequence(const char *reply)
+{
+    const char *parts[16];
+    size_t count = 0;
+    for (const char *at = reply; at != NULL && count < 16; at = strchr(at, '.')) {
+        at += count > 0; // behind the dot
+        parts[count++] = at;
+    }
+    if (count < 9 || strncmp(reply, "$JS.ACK.", 8) != 0)
+        return 0;
+    return strtoll(parts[count < 11 ? 5 : 7], NULL, 10);
+}
+
 static enum nova_status reader_decode(struct reader *reader, int i, struct error *err)
 {
-    natsMsg *msg = reader->list.Msgs[i];
+    natsMsg *msg = reader->received[i];
     struct reader_message *out = &reader->messages[i];
-    jsMsgMetaData *meta = NULL;
-    natsStatus s = natsMsg_GetMetaData(&meta, msg);
-    if (s != NATS_OK)
-        return bus_error(err, s, "reading a message's place");
-    int64_t n = (int64_t)meta->Sequence.Stream;
-    jsMsgMetaData_Destroy(meta);
+    const char *reply = natsMsg_GetReply(msg);
+    int64_t n = reply == NULL ? 0 : reader_sequence(reply);
     if (n != reader->last_n + 1)
         return error_set_transient(err, NOVA_ABORTED, "%s: message %" PRId64 " came after %" PRId64,
                                    reader->stream, n, reader->last_n);
@@ -181,26 +263,25 @@ enum nova_status reader_next(struct reader_batch *out, struct reader *reader, si
     reader_drop_batch(reader);
     if (reader->reconnects != bus_connection_reconnects(reader->connection))
         return error_set_transient(err, NOVA_ABORTED, "the connection was lost in between");
-    jsErrCode code = 0;
-    natsStatus s =
-        natsSubscription_Fetch(&reader->list, reader->subscription, (int)max, wait_ms, &code);
-    if (s == NATS_TIMEOUT)
-        return NOVA_OK; // nothing new
-    if (s != NATS_OK)
-        return bus_error(err, s, "fetching from a stream");
-    enum nova_status status = NOVA_OK;
-    for (int i = 0; i < reader->list.Count && status == NOVA_OK; i++) {
-        status = reader_decode(reader, i, err);
-        out->count += status == NOVA_OK;
+    enum nova_status status = max > 1 ? reader_request(reader, max, 0, err) : NOVA_OK;
+    if (status == NOVA_OK && reader->received_count == 0) // one, so that nobody waits for others
+        status = reader_request(reader, 1, wait_ms, err);
+    for (int i = 0; i < reader->received_count; i++) { // what came before trouble is good
+        enum nova_status decoded = reader_decode(reader, i, err);
+        if (decoded != NOVA_OK)
+            return decoded;
+        out->count++;
     }
     return status;
 }
 
 enum nova_status reader_ack(struct reader *reader, struct error *err)
 {
-    if (reader->list.Count == 0)
+    if (reader->received_count == 0)
         return NOVA_OK;
-    natsStatus s = natsMsg_Ack(reader->list.Msgs[reader->list.Count - 1], NULL);
+    natsStatus s = natsConnection_PublishString(
+        bus_connection_nats(reader->connection),
+        natsMsg_GetReply(reader->received[reader->received_count - 1]), "+ACK");
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "acknowledging a batch");
 }
 
