@@ -41,8 +41,12 @@ def a_program_in_another_language_hears_events():
     folder.mkdir()
     for file in ("package.json", "subscribe.mjs"):
         (folder / file).write_text((EXAMPLE / file).read_text())
-    subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"],
-                   cwd=folder, check=True)
+    if subprocess.run(["npm", "ping"], cwd=folder, capture_output=True, timeout=120,
+                      check=False).returncode != 0:
+        return "npm's registry cannot be reached (npm ping)"
+    done = subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"],
+                          cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
     said = it.nova("env", "subscriber").stdout
     more = dict(re.findall(r"^(\w+)='(.*)'$", said, re.M))
     out = folder / "out"
@@ -62,6 +66,7 @@ def a_program_in_another_language_hears_events():
     events = {row[0] for row in it.sql("select event_id::text from content.outbox")}
     printed = set(re.findall(r"^([0-9a-f-]{36}) post.created", out.read_text(), re.M))
     assert printed and printed <= events, printed
+    return None
 
 
 @case
