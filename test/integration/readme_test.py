@@ -13,7 +13,8 @@ from log_check import SERVICES
 
 EXAMPLE = ROOT / "docs/examples/subscribe"
 LINES_MAX = 15
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")),
+         *sorted(ROOT.glob("*/README.md"))]
 PAGES = [page for page in PAGES if "node_modules" not in page.parts]
 it = Instance()
 
