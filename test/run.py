@@ -21,6 +21,9 @@ TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/tes
         "unit/test_metrics", "integration/bus_test", "integration/services_test",
         "integration/projections_test", "integration/relay_lease_test", "integration/kill_test"]
 
+# `./nova test fault`: those that kill, stop, cut, wipe, damage and restore.
+FAULT = [f"integration/{name}_test" for name in (
+    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "consumer", "up")]
 
 SCRIPTS = {".py": sys.executable, ".sh": "bash"}
 
@@ -85,7 +88,8 @@ def every_test(build, tsan, fuzz):
 def main():
     builds = [pathlib.Path(each).resolve() for each in sys.argv[1:4]]
     pattern = sys.argv[4] if len(sys.argv) > 4 else ""
-    chosen = [each for each in every_test(*builds) if pattern in each[0]]
+    chosen = [each for each in every_test(*builds)
+              if pattern in each[0] or (pattern == "fault" and each[0] in FAULT)]
     if not chosen:
         print(f"no test's name contains '{pattern}'")
         return 2
