@@ -42,7 +42,8 @@ def sanitizer_options(folder):
     """Reports go into files: a daemon that ends with one is only started again by its supervisor."""
     return {"ASAN_OPTIONS": f"log_path={folder}/asan", "UBSAN_OPTIONS": f"log_path={folder}/ubsan",
             "TSAN_OPTIONS": f"log_path={folder}/tsan halt_on_error=1 "
-                            f"suppressions={ROOT}/test/tsan.supp"}
+                            f"suppressions={ROOT}/test/tsan.supp",
+            "LSAN_OPTIONS": f"suppressions={ROOT}/test/lsan.supp print_suppressions=0"}
 
 
 def run_program(command, build, reports):

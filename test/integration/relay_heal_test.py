@@ -175,7 +175,7 @@ def a_stream_that_an_administrator_trimmed_is_made_again():
         with Nats(it, "provisioner") as admin:
             config = admin.api("STREAM.INFO.NOVA_CONTENT")["config"]
             answer = admin.api("STREAM.UPDATE.NOVA_CONTENT", dict(config, max_msgs=10))
-            assert answer["state"]["messages"] == 10, answer
+            assert answer["config"]["max_msgs"] == 10, answer
     healed_after(damage, "the stream is damaged")
 
 
