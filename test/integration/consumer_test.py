@@ -77,11 +77,13 @@ def an_unknown_type_is_skipped():
 
 @case
 def a_durable_that_was_deleted_is_made_again():
+    wait_for("everything to be at rest", is_at_rest)  # else it may be making it anew just now
     before = it.state(INDEX)
     with Nats(it, "provisioner") as admin:
-        for name in admin.api("CONSUMER.NAMES.NOVA_CONTENT")["consumers"]:
-            if name.startswith("search"):
-                assert admin.api(f"CONSUMER.DELETE.NOVA_CONTENT.{name}")["success"]
+        names = [name for name in admin.api("CONSUMER.NAMES.NOVA_CONTENT")["consumers"]
+                 if name.startswith("search")]
+        answers = {name: admin.api(f"CONSUMER.DELETE.NOVA_CONTENT.{name}") for name in names}
+    assert answers and all(answer.get("success") for answer in answers.values()), answers
     ids = posts(5)
     wait_for("the posts in the index", lambda: indexed(ids), 90)
     assert it.state(INDEX)["starts"] == before["starts"]  # by itself, without ending
