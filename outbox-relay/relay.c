@@ -19,29 +19,25 @@
 #include "outbox-relay/outbox.h"
 #include "outbox-relay/stream.h"
 
-enum { CONNECT_MS = 60000, PAUSE_MS = 500, VERIFY_STEP = 5000 };
-
-enum relay_state { RELAY_STANDBY, RELAY_INSPECT, RELAY_FOLLOW, RELAY_STOPPED };
-static const char *const state_names[] = {"standby", "inspecting", "following", "stopped"};
+enum { CONNECT_MS = 60000 };
 
 struct relay {
     const struct settings *settings;
     const char *service;
     char name[96];
-    enum relay_state state;
+    struct relay_state state;
+    enum relay_phase told; // the phase that was logged last
     struct uuid owner;
     struct bus_connection *connection;
+    uint64_t reconnects; // of the connection, as the machine knows it
     struct pg *pg;
     struct outbox outbox;
+    struct outbox_batch batch; // of the last look, in `arena`
     struct stream *stream;
-    struct settle settle;
     struct arena *arena;
     natsSubscription *bell;
     int bell_fd;
-    int64_t n; // events published or queued
-    int64_t alive_ms, lease_ms, check_ms, verified_reconnects, waiting_since_ms;
-    int64_t verified_n; // where the next check goes on reading
-    bool verified;
+    int64_t alive_ms;
 };
 
 static volatile sig_atomic_t stop;
@@ -59,13 +55,26 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// The one place where the state changes.
-static void relay_enter(struct relay *relay, enum relay_state state, const char *why)
+// What an operator wants to know of a change of phase.
+static void relay_tell(struct relay *relay)
 {
-    if (relay->state != state)
-        log_info("relay: state", LOG_TEXT("from", state_names[relay->state]),
-                 LOG_TEXT("to", state_names[state]), LOG_TEXT("why", why), LOG_INT("n", relay->n));
-    relay->state = state;
+    const struct relay_state *state = &relay->state;
+    if (state->phase == relay->told)
+        return;
+    if (state->phase == RELAY_MAKE_AGAIN)
+        log_error("relay: the stream is damaged, it is made again and filled",
+                  LOG_TEXT("service", relay->service), LOG_TEXT("why", state->why));
+    if (state->phase == RELAY_STOPPED)
+        log_error("relay: the outbox does not hold the stream's last event. PostgreSQL was "
+                  "restored from an older copy: take the stream's events back, or start a new log "
+                  "id",
+                  LOG_TEXT("service", relay->service), LOG_INT("n", state->end.last_n),
+                  LOG_INT("position", state->end.position));
+    const char *from = relay_phase_name(relay->told), *to = relay_phase_name(state->phase);
+    if (strcmp(from, to) != 0)
+        log_info("relay: state", LOG_TEXT("from", from), LOG_TEXT("to", to),
+                 LOG_TEXT("why", state->why), LOG_INT("n", state->n));
+    relay->told = state->phase;
 }
 
 static void relay_alive(void *context)
@@ -75,7 +84,7 @@ static void relay_alive(void *context)
         return;
     relay->alive_ms = now_ms();
     notify_watchdog();
-    notify_status("%s, %" PRId64 " events", state_names[relay->state], relay->n);
+    notify_status("%s, %" PRId64 " events", relay_phase_name(relay->state.phase), relay->state.n);
 }
 
 // Waits for the doorbell, a signal, or the time.
@@ -135,190 +144,150 @@ static enum nova_status relay_connect_postgres(struct relay *relay, struct error
     return outbox_check(&relay->outbox, err);
 }
 
-// ---- inspecting ---------------------------------------------------------------------------------
+// ---- what the machine asks for ------------------------------------------------------------------
 
-static enum nova_status relay_make_again(struct relay *relay, const char *why, struct error *err)
+static enum nova_status relay_do_lease(struct relay *relay, struct error *err)
 {
-    log_error("relay: the stream is damaged, it is made again and filled",
-              LOG_TEXT("service", relay->service), LOG_TEXT("why", why));
-    relay->verified = false;
-    return stream_make_again(relay->stream, err);
+    bool held;
+    enum nova_status status = outbox_lease(&held, &relay->outbox, &relay->owner, relay->name,
+                                           relay->state.limits.lease_ms, err);
+    if (status == NOVA_OK)
+        relay_was_leased(&relay->state, held, now_ms());
+    return status;
 }
 
-// What the stream ends with must be in the outbox: else PostgreSQL was restored from an older copy.
-static enum nova_status relay_compare(struct relay *relay, const struct stream_end *end, bool *same,
-                                      struct error *err)
+static enum nova_status relay_do_inspect(struct relay *relay, struct error *err)
+{
+    struct relay_stream_seen seen;
+    enum nova_status status = stream_inspect(&seen, relay->stream, err);
+    if (status == NOVA_OK)
+        relay_was_inspected(&relay->state, &seen);
+    return status;
+}
+
+static enum nova_status relay_do_verify(struct relay *relay, const struct relay_step *step,
+                                        struct error *err)
+{
+    const char *damage = NULL;
+    enum nova_status status =
+        stream_verify(&damage, relay->stream, step->first_n, step->last_n, relay_alive, relay, err);
+    if (status == NOVA_OK)
+        relay_was_verified(&relay->state, damage);
+    return status;
+}
+
+static enum nova_status relay_do_compare(struct relay *relay, const struct relay_step *step,
+                                         struct error *err)
 {
     bool found;
     struct uuid event_id, log_id;
-    *same = true;
-    if (end->n == 0)
-        return NOVA_OK;
     enum nova_status status =
-        outbox_identity(&found, &event_id, &log_id, &relay->outbox, end->position, err);
+        outbox_identity(&found, &event_id, &log_id, &relay->outbox, step->position, err);
     if (status == NOVA_OK)
-        *same = found && uuid_equal(&event_id, &end->event_id) && uuid_equal(&log_id, &end->log_id);
+        relay_was_compared(&relay->state, found, &event_id, &log_id, now_ms());
     return status;
 }
 
-static bool relay_must_verify(const struct relay *relay)
+static enum nova_status relay_do_make_again(struct relay *relay, struct error *err)
 {
-    return !relay->verified ||
-           relay->verified_reconnects != (int64_t)bus_connection_reconnects(relay->connection);
-}
-
-// A restarted server may have lost blocks or bits that its own counters do not show: after a
-// connect every message is read. A running one's disk rots as well: each check reads some more.
-static enum nova_status relay_verify(struct relay *relay, enum stream_condition *condition,
-                                     const char **why, int64_t last_n, struct error *err)
-{
-    bool whole = relay_must_verify(relay);
-    int64_t reconnects = (int64_t)bus_connection_reconnects(relay->connection);
-    int64_t first = whole || relay->verified_n >= last_n ? 1 : relay->verified_n + 1;
-    int64_t last = whole || last_n - first < VERIFY_STEP ? last_n : first + VERIFY_STEP - 1;
-    enum nova_status status =
-        stream_verify(condition, why, relay->stream, first, last, relay_alive, relay, err);
-    if (status != NOVA_OK || *condition != STREAM_WHOLE)
-        return status;
-    relay->verified_n = last;
-    relay->verified = true;
-    relay->verified_reconnects = reconnects;
-    return NOVA_OK;
-}
-
-static enum nova_status relay_inspect(struct relay *relay, struct error *err)
-{
-    enum stream_condition condition;
-    const char *why = NULL;
-    struct stream_end end;
-    bool same = false;
-    enum nova_status status = stream_inspect(&condition, &why, &end, relay->stream, err);
-    if (status == NOVA_OK && condition == STREAM_WHOLE)
-        status = relay_verify(relay, &condition, &why, end.n, err);
-    if (status == NOVA_OK && condition == STREAM_DAMAGED)
-        return relay_make_again(relay, why, err);
+    enum nova_status status = stream_make_again(relay->stream, err);
     if (status == NOVA_OK)
-        status = relay_compare(relay, &end, &same, err);
-    if (status != NOVA_OK)
-        return status;
-    relay->n = end.n;
-    relay->check_ms = now_ms();
-    settle_reset(&relay->settle, end.position);
-    if (same) {
-        relay_enter(relay, RELAY_FOLLOW, "the stream is whole");
-        return NOVA_OK;
-    }
-    log_error("relay: the outbox does not hold the stream's last event. PostgreSQL was restored "
-              "from an older copy: take the stream's events back, or start a new log id",
-              LOG_TEXT("service", relay->service), LOG_INT("n", end.n),
-              LOG_INT("position", end.position));
-    relay_enter(relay, RELAY_STOPPED, "the outbox is older than the stream");
-    return NOVA_OK;
-}
-
-// ---- following ----------------------------------------------------------------------------------
-
-static enum nova_status relay_publish(struct relay *relay, struct outbox_batch *batch,
-                                      struct error *err)
-{
-    enum nova_status status = NOVA_OK;
-    for (size_t i = 0; i < batch->count && status == NOVA_OK; i++) {
-        batch->rows[i].event.n = relay->n + 1;
-        status = stream_publish(relay->stream, &batch->rows[i].event, &batch->rows[i].extra,
-                                relay->arena, err);
-        relay->n += status == NOVA_OK;
-    }
+        relay_was_made_again(&relay->state);
     return status;
 }
 
-static enum nova_status relay_bound_writers(struct relay *relay, struct error *err)
+static enum nova_status relay_do_look(struct relay *relay, struct error *err)
 {
-    int64_t limit_ms = settings_int(relay->settings, SETTING_RELAY_STUCK_WRITER_MS);
-    if (relay->settle.state == SETTLE_FOLLOW) {
-        relay->waiting_since_ms = 0;
-        return NOVA_OK;
-    }
-    if (relay->waiting_since_ms == 0)
-        relay->waiting_since_ms = now_ms();
-    if (now_ms() - relay->waiting_since_ms < limit_ms)
-        return NOVA_OK;
-    int ended;
-    return outbox_end_stuck(&ended, &relay->outbox, limit_ms, err);
-}
-
-static enum nova_status relay_follow(struct relay *relay, struct error *err)
-{
-    struct outbox_batch batch = {0};
-    int64_t acknowledged;
     arena_reset(relay->arena);
     enum nova_status status = outbox_look_at(
-        &batch, &relay->outbox, &relay->settle,
+        &relay->batch, &relay->outbox, &relay->state.settle,
         (int32_t)settings_int(relay->settings, SETTING_RELAY_BATCH), relay->arena, err);
     if (status == NOVA_OK)
-        status = relay_publish(relay, &batch, err);
-    if (status == NOVA_OK)
-        status = relay_bound_writers(relay, err);
-    if (status != NOVA_OK || !stream_is_good(relay->stream, &acknowledged)) {
-        relay_enter(relay, RELAY_INSPECT, status == NOVA_OK ? "a publish failed" : "an error");
-        return status;
+        relay_was_looked(&relay->state, (uint32_t)relay->batch.count, now_ms());
+    return status;
+}
+
+static enum nova_status relay_do_publish(struct relay *relay, const struct relay_step *step,
+                                         struct error *err)
+{
+    enum nova_status status = NOVA_OK;
+    for (size_t i = 0; i < relay->batch.count && status == NOVA_OK; i++) {
+        struct outbox_row *row = &relay->batch.rows[i];
+        row->event.n = step->first_n + (int64_t)i;
+        status = stream_publish(relay->stream, &row->event, step->expected_n + (int64_t)i,
+                                &row->extra, relay->arena, err);
     }
-    if (now_ms() - relay->check_ms > settings_int(relay->settings, SETTING_RELAY_CHECK_MS) ||
-        relay->verified_reconnects != (int64_t)bus_connection_reconnects(relay->connection))
-        relay_enter(relay, RELAY_INSPECT, "time to check");
-    else if (relay->settle.state != SETTLE_FOLLOW)
-        relay_wait(relay, 5); // a hole: its writer may end any moment
-    else if (batch.count == 0)
-        relay_wait(relay, settings_int(relay->settings, SETTING_RELAY_POLL_MS));
+    if (status == NOVA_OK)
+        relay_has_published(&relay->state, now_ms());
+    return status;
+}
+
+static enum nova_status relay_do_end_stuck(struct relay *relay, struct error *err)
+{
+    int ended;
+    enum nova_status status =
+        outbox_end_stuck(&ended, &relay->outbox, relay->state.limits.stuck_ms, err);
+    if (status == NOVA_OK)
+        relay_has_ended_stuck(&relay->state, now_ms());
+    return status;
+}
+
+static enum nova_status relay_do(struct relay *relay, struct error *err)
+{
+    struct relay_step step = relay_next(&relay->state, now_ms());
+    switch (step.action) {
+    case RELAY_DO_LEASE:
+        return relay_do_lease(relay, err);
+    case RELAY_DO_INSPECT:
+        return relay_do_inspect(relay, err);
+    case RELAY_DO_VERIFY:
+        return relay_do_verify(relay, &step, err);
+    case RELAY_DO_COMPARE:
+        return relay_do_compare(relay, &step, err);
+    case RELAY_DO_MAKE_AGAIN:
+        return relay_do_make_again(relay, err);
+    case RELAY_DO_LOOK:
+        return relay_do_look(relay, err);
+    case RELAY_DO_PUBLISH:
+        return relay_do_publish(relay, &step, err);
+    case RELAY_DO_END_STUCK:
+        return relay_do_end_stuck(relay, err);
+    case RELAY_DO_WAIT:
+        relay_wait(relay, step.wait_ms);
+        relay_has_waited(&relay->state);
+        return NOVA_OK;
+    }
     return NOVA_OK;
 }
 
 // ---- the loop -----------------------------------------------------------------------------------
 
-static enum nova_status relay_lease(struct relay *relay, struct error *err)
-{
-    bool held;
-    int64_t lease_ms = settings_int(relay->settings, SETTING_RELAY_LEASE_MS);
-    if (relay->state != RELAY_STANDBY && now_ms() - relay->lease_ms < lease_ms / 4)
-        return NOVA_OK;
-    enum nova_status status =
-        outbox_lease(&held, &relay->outbox, &relay->owner, relay->name, lease_ms, err);
-    if (status != NOVA_OK)
-        return status;
-    relay->lease_ms = now_ms();
-    if (held && relay->state == RELAY_STANDBY)
-        relay_enter(relay, RELAY_INSPECT, "took the lease");
-    else if (!held)
-        relay_enter(relay, RELAY_STANDBY, "another relay holds the lease");
-    return NOVA_OK;
-}
-
-static enum nova_status relay_step(struct relay *relay, struct error *err)
+// The connections, before the machine is asked: what it saw on an old one proves nothing.
+static enum nova_status relay_check(struct relay *relay, struct error *err)
 {
     enum nova_status status = bus_connection_check(relay->connection, err);
     if (status == NOVA_OK && !pg_is_connected(relay->pg)) {
         status = pg_reconnect(relay->pg, err);
         if (status == NOVA_OK)
             status = outbox_check(&relay->outbox, err);
-        if (relay->state == RELAY_FOLLOW)
-            relay_enter(relay, RELAY_INSPECT, "PostgreSQL's connection was lost");
+        if (status == NOVA_OK)
+            relay_has_reconnected_outbox(&relay->state);
     }
+    uint64_t reconnects = bus_connection_reconnects(relay->connection);
+    if (reconnects != relay->reconnects)
+        relay_has_reconnected(&relay->state);
+    relay->reconnects = reconnects;
+    if (!stream_is_good(relay->stream))
+        relay_publish_has_failed(&relay->state);
+    return status;
+}
+
+static enum nova_status relay_step(struct relay *relay, struct error *err)
+{
+    enum nova_status status = relay_check(relay, err);
     if (status == NOVA_OK)
-        status = relay_lease(relay, err);
-    if (status != NOVA_OK)
-        return status;
-    switch (relay->state) {
-    case RELAY_STANDBY:
-        relay_wait(relay, PAUSE_MS);
-        return NOVA_OK;
-    case RELAY_INSPECT:
-        return relay_inspect(relay, err);
-    case RELAY_FOLLOW:
-        return relay_follow(relay, err);
-    case RELAY_STOPPED:
-        relay_wait(relay, PAUSE_MS);
-        return NOVA_OK;
-    }
-    return NOVA_OK;
+        status = relay_do(relay, err);
+    return status;
 }
 
 // Transient failures are tried again for ever; anything else ends the process with its reason.
@@ -327,14 +296,13 @@ static enum nova_status relay_loop(struct relay *relay, struct error *err)
     while (!stop) {
         relay_alive(relay);
         enum nova_status status = relay_step(relay, err);
-        if (status == NOVA_OK)
-            continue;
-        if (!err->transient)
+        if (status != NOVA_OK && !err->transient)
             return status;
-        log_warn("relay: tries again", LOG_ERROR(err));
-        if (relay->state == RELAY_FOLLOW)
-            relay_enter(relay, RELAY_INSPECT, "an error");
-        relay_wait(relay, PAUSE_MS);
+        if (status != NOVA_OK) {
+            log_warn("relay: tries again", LOG_ERROR(err));
+            relay_has_failed(&relay->state);
+        }
+        relay_tell(relay);
     }
     return NOVA_OK;
 }
@@ -353,6 +321,12 @@ int relay_run(const struct settings *settings, const char *name)
 {
     struct error err = {0};
     struct relay relay = {.settings = settings, .service = name, .owner = uuid_v7()};
+    relay_state_init(
+        &relay.state,
+        &(struct relay_limits){.lease_ms = settings_int(settings, SETTING_RELAY_LEASE_MS),
+                               .check_ms = settings_int(settings, SETTING_RELAY_CHECK_MS),
+                               .poll_ms = settings_int(settings, SETTING_RELAY_POLL_MS),
+                               .stuck_ms = settings_int(settings, SETTING_RELAY_STUCK_WRITER_MS)});
     struct sigaction action = {.sa_handler = relay_on_signal};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);

@@ -20,7 +20,7 @@ struct stream {
     jsCtx *admin; // asks
     pthread_mutex_t lock;
     pthread_cond_t answered;
-    int64_t in_flight, acknowledged;
+    int64_t in_flight;
     bool failed;
 };
 
@@ -34,8 +34,6 @@ static void stream_on_answer(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr
     stream->in_flight--;
     if (failure != NULL || ack == NULL)
         stream->failed = true;
-    else if (!stream->failed)
-        stream->acknowledged = (int64_t)ack->Sequence;
     pthread_cond_broadcast(&stream->answered);
     pthread_mutex_unlock(&stream->lock);
     natsMsg_Destroy(msg);
@@ -67,20 +65,22 @@ enum nova_status stream_create(struct stream **out, struct bus_connection *conne
     return status;
 }
 
-// Waits until every publish was answered. MaxWait bounds it.
-static void stream_settle(struct stream *stream)
+// MaxWait bounds it.
+bool stream_flush(struct stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
     while (stream->in_flight > 0)
         pthread_cond_wait(&stream->answered, &stream->lock);
+    bool good = !stream->failed;
     pthread_mutex_unlock(&stream->lock);
+    return good;
 }
 
 void stream_destroy(struct stream **stream)
 {
     if (stream == NULL || *stream == NULL)
         return;
-    stream_settle(*stream);
+    stream_flush(*stream);
     jsCtx_Destroy((*stream)->js);
     jsCtx_Destroy((*stream)->admin);
     pthread_cond_destroy(&(*stream)->answered);
@@ -112,20 +112,20 @@ static void stream_release(struct stream *stream)
 }
 
 static natsStatus stream_message(natsMsg **out, struct stream *stream, const struct event *event,
-                                 struct bytes body)
+                                 int64_t expected_n, struct bytes body)
 {
     char subject[TOPOLOGY_SUBJECT_BYTES], expected[24];
     topology_event_subject(subject, stream->service, event->type, &event->aggregate_id);
     // By hand: nats.c leaves the header out for 0, and the first publish would not be fenced.
-    snprintf(expected, sizeof expected, "%" PRId64, event->n - 1);
+    snprintf(expected, sizeof expected, "%" PRId64, expected_n);
     natsStatus s = natsMsg_Create(out, subject, NULL, (const char *)body.data, (int)body.len);
     s = s ? s : natsMsgHeader_Set(*out, "Nats-Expected-Last-Sequence", expected);
     return s ? s : natsMsgHeader_Set(*out, "Content-Type", CLOUDEVENTS_TYPE);
 }
 
 enum nova_status stream_publish(struct stream *stream, const struct event *event,
-                                const struct cloudevents_extra *extra, struct arena *arena,
-                                struct error *err)
+                                int64_t expected_n, const struct cloudevents_extra *extra,
+                                struct arena *arena, struct error *err)
 {
     struct bytes body = cloudevents_encode(arena, stream->service, event, extra);
     if (!stream_reserve(stream))
@@ -134,7 +134,7 @@ enum nova_status stream_publish(struct stream *stream, const struct event *event
     jsPubOptions options;
     jsPubOptions_Init(&options);
     options.MaxWait = ANSWER_MS; // else a refused publish is never answered
-    natsStatus s = stream_message(&msg, stream, event, body);
+    natsStatus s = stream_message(&msg, stream, event, expected_n, body);
     if (s == NATS_OK)
         s = js_PublishMsgAsync(stream->js, &msg, &options);
     natsMsg_Destroy(msg); // NULL once the library took it
@@ -146,11 +146,10 @@ enum nova_status stream_publish(struct stream *stream, const struct event *event
                                natsStatus_GetText(s));
 }
 
-bool stream_is_good(struct stream *stream, int64_t *acknowledged)
+bool stream_is_good(struct stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
     bool good = !stream->failed;
-    *acknowledged = stream->acknowledged;
     pthread_mutex_unlock(&stream->lock);
     return good;
 }
@@ -183,77 +182,75 @@ static enum nova_status stream_info(jsStreamInfo **info, struct stream *stream, 
                                               stream->name, natsStatus_GetText(s));
 }
 
-static const char *stream_wrong(const jsStreamInfo *info)
+static bool stream_config_is_ours(const jsStreamConfig *config)
 {
-    const jsStreamState *state = &info->State;
-    const jsStreamConfig *config = info->Config;
-    if (state->LastSeq > 0 && state->FirstSeq != 1)
-        return "its first message is not number 1";
-    if (state->Msgs != state->LastSeq || state->NumDeleted != 0)
-        return "it has holes";
-    if (config->MaxMsgs > 0 || config->MaxAge != 0 || config->MaxBytes > 0 ||
-        config->MaxMsgsPerSubject > 0 || config->Discard != js_DiscardNew ||
-        config->Retention != js_LimitsPolicy || config->Sealed)
-        return "its configuration was changed";
-    return NULL;
+    return config->MaxMsgs <= 0 && config->MaxAge == 0 && config->MaxBytes <= 0 &&
+           config->MaxMsgsPerSubject <= 0 && config->Discard == js_DiscardNew &&
+           config->Retention == js_LimitsPolicy && !config->Sealed;
 }
 
-// The last message; NULL in *why: it is a good one.
-static enum nova_status stream_last(struct stream_end *end, const char **why, struct stream *stream,
-                                    uint64_t last, struct error *err)
+static void stream_see_last(struct relay_stream_seen *out, const struct stream *stream,
+                            natsMsg *msg)
+{
+    struct arena *arena = arena_create();
+    struct event event;
+    struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
+    out->has_last = true;
+    out->last_sequence = (int64_t)natsMsg_GetSequence(msg);
+    if (cloudevents_decode(&event, NULL, arena, stream->service, body, NULL) == NOVA_OK) {
+        out->last_is_ours = true;
+        out->carried_n = event.n;
+        out->position = event.position;
+        out->event_id = event.event_id;
+        out->log_id = event.log_id;
+    }
+    arena_destroy(&arena);
+}
+
+static enum nova_status stream_last(struct relay_stream_seen *out, struct stream *stream,
+                                    struct error *err)
 {
     char subject[TOPOLOGY_SUBJECT_BYTES];
     natsMsg *msg = NULL;
     jsErrCode code = 0;
     snprintf(subject, sizeof subject, "nova.evt.%s.>", stream->service);
     natsStatus s = js_GetLastMsg(&msg, stream->admin, stream->name, subject, NULL, &code);
-    if (s == NATS_NOT_FOUND) {
-        *why = "its last message is not there";
+    if (s == NATS_NOT_FOUND)
         return NOVA_OK;
-    }
     if (s != NATS_OK)
         return error_set_transient(err, NOVA_UNAVAILABLE, "reading the end of %s: %s", stream->name,
                                    natsStatus_GetText(s));
-    struct arena *arena = arena_create();
-    struct event event;
-    struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
-    if (natsMsg_GetSequence(msg) != last)
-        *why = "its last message is not its last number";
-    else if (cloudevents_decode(&event, NULL, arena, stream->service, body, NULL) != NOVA_OK)
-        *why = "its last message is not ours";
-    else if (event.n != (int64_t)last)
-        *why = "its last message carries another number";
-    else
-        *end = (struct stream_end){event.n, event.position, event.event_id, event.log_id};
-    arena_destroy(&arena);
+    stream_see_last(out, stream, msg);
     natsMsg_Destroy(msg);
     return NOVA_OK;
 }
 
-enum nova_status stream_inspect(enum stream_condition *condition, const char **why,
-                                struct stream_end *end, struct stream *stream, struct error *err)
+enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *stream,
+                                struct error *err)
 {
     jsStreamInfo *info = NULL;
-    stream_settle(stream);
-    *end = (struct stream_end){0};
+    stream_flush(stream);
     enum nova_status status = stream_info(&info, stream, err);
     if (status != NOVA_OK)
         return status;
-    *why = stream_wrong(info);
-    if (*why == NULL && info->State.LastSeq > 0)
-        status = stream_last(end, why, stream, info->State.LastSeq, err);
+    const jsStreamState *state = &info->State;
+    *out = (struct relay_stream_seen){.first_n = (int64_t)state->FirstSeq,
+                                      .last_n = (int64_t)state->LastSeq,
+                                      .messages = (int64_t)state->Msgs,
+                                      .deleted = state->NumDeleted,
+                                      .config_is_ours = stream_config_is_ours(info->Config)};
     jsStreamInfo_Destroy(info);
-    *condition = *why == NULL ? STREAM_WHOLE : STREAM_DAMAGED;
+    if (out->last_n > 0)
+        status = stream_last(out, stream, err);
     pthread_mutex_lock(&stream->lock);
     stream->failed = false;
-    stream->acknowledged = end->n;
     pthread_mutex_unlock(&stream->lock);
     return status;
 }
 
 // A message that did not come: missing for the server too, or only late? Nothing is deleted because
 // a server or the network is slow.
-static enum nova_status stream_verify_missing(const char **why, struct stream *stream, int64_t n,
+static enum nova_status stream_verify_missing(const char **damage, struct stream *stream, int64_t n,
                                               struct error *err)
 {
     natsMsg *msg = NULL;
@@ -261,38 +258,36 @@ static enum nova_status stream_verify_missing(const char **why, struct stream *s
     natsStatus s = js_GetMsg(&msg, stream->admin, stream->name, (uint64_t)n, NULL, &code);
     natsMsg_Destroy(msg);
     if (s == NATS_NOT_FOUND) {
-        *why = "a message cannot be read";
+        *damage = "a message cannot be read";
         return NOVA_OK;
     }
     return error_set_transient(err, NOVA_UNAVAILABLE, "reading %s through: no message %" PRId64,
                                stream->name, n);
 }
 
-static enum nova_status stream_verify_next(const char **why, natsSubscription *subscription,
+static enum nova_status stream_verify_next(const char **damage, natsSubscription *subscription,
                                            struct stream *stream, int64_t n, int64_t *position,
                                            struct arena *arena, struct error *err)
 {
     natsMsg *msg = NULL;
     struct event event;
     if (natsSubscription_NextMsg(&msg, subscription, NEXT_MS) != NATS_OK)
-        return stream_verify_missing(why, stream, n, err);
+        return stream_verify_missing(damage, stream, n, err);
     struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
     if (cloudevents_decode(&event, NULL, arena, stream->service, body, NULL) != NOVA_OK)
-        *why = "a message is not ours";
-    else if (event.n != n || event.position <= *position)
-        *why = "its messages are not in order";
+        *damage = "a message is not ours";
     else
-        *position = event.position;
+        *damage = relay_message_wrong(n, event.n, *position, event.position);
+    *position = *damage == NULL ? event.position : *position;
     natsMsg_Destroy(msg);
     return NOVA_OK;
 }
 
-enum nova_status stream_verify(enum stream_condition *condition, const char **why,
-                               struct stream *stream, int64_t first_n, int64_t last_n,
-                               void (*alive)(void *context), void *context, struct error *err)
+enum nova_status stream_verify(const char **damage, struct stream *stream, int64_t first_n,
+                               int64_t last_n, void (*alive)(void *context), void *context,
+                               struct error *err)
 {
-    *why = NULL;
-    *condition = STREAM_WHOLE;
+    *damage = NULL;
     if (last_n < first_n)
         return NOVA_OK;
     char subject[TOPOLOGY_SUBJECT_BYTES];
@@ -312,22 +307,21 @@ enum nova_status stream_verify(enum stream_condition *condition, const char **wh
     struct arena *arena = arena_create();
     int64_t position = 0;
     enum nova_status status = NOVA_OK;
-    for (int64_t n = first_n; n <= last_n && *why == NULL && status == NOVA_OK; n++) {
-        status = stream_verify_next(why, subscription, stream, n, &position, arena, err);
+    for (int64_t n = first_n; n <= last_n && *damage == NULL && status == NOVA_OK; n++) {
+        status = stream_verify_next(damage, subscription, stream, n, &position, arena, err);
         arena_reset(arena);
         if (n % ALIVE_EVERY == 0)
             alive(context);
     }
     arena_destroy(&arena);
     bus_unsubscribe(stream->connection, &subscription);
-    *condition = *why == NULL ? STREAM_WHOLE : STREAM_DAMAGED;
     return status;
 }
 
 enum nova_status stream_make_again(struct stream *stream, struct error *err)
 {
     jsErrCode code = 0;
-    stream_settle(stream);
+    stream_flush(stream);
     natsStatus s = js_DeleteStream(stream->admin, stream->name, NULL, &code);
     if (s != NATS_OK && s != NATS_NOT_FOUND)
         return error_set_transient(err, NOVA_UNAVAILABLE, "deleting %s: %s", stream->name,

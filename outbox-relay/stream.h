@@ -11,6 +11,7 @@
 #pragma once
 #include "bus/cloudevents.h"
 #include "bus/connection.h"
+#include "outbox-relay/relay_state.h"
 
 struct stream;
 
@@ -18,37 +19,31 @@ MUST_CHECK enum nova_status stream_create(struct stream **out, struct bus_connec
                                           const char *service, struct error *err);
 void stream_destroy(struct stream **stream);
 
-struct stream_end {
-    int64_t n;        // messages in the stream; 0: it is empty
-    int64_t position; // of the last one
-    struct uuid event_id, log_id;
-};
-
-enum stream_condition {
-    STREAM_WHOLE,
-    STREAM_DAMAGED, // holes, a foreign message, another configuration: worthless
-};
-
-// Waits until nothing is in flight, makes the stream if it is not there, and looks at its end.
-// *why (of static memory) says what is damaged.
-MUST_CHECK enum nova_status stream_inspect(enum stream_condition *condition, const char **why,
-                                           struct stream_end *end, struct stream *stream,
+// Waits until nothing is in flight, makes the stream if it is not there, and tells what it says of
+// itself and what its last message is. Publishes go on after this one.
+MUST_CHECK enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *stream,
                                            struct error *err);
 
-// Reads the messages from first_n to last_n: n without a gap, positions that grow. `alive` is
-// called now and then. A message that is only late is a transient error, never damage.
-MUST_CHECK enum nova_status stream_verify(enum stream_condition *condition, const char **why,
-                                          struct stream *stream, int64_t first_n, int64_t last_n,
+// Reads the messages from first_n to last_n. *damage says what is wrong with one of them, NULL:
+// nothing. `alive` is called now and then. A message that is only late is a transient error, never
+// damage.
+MUST_CHECK enum nova_status stream_verify(const char **damage, struct stream *stream,
+                                          int64_t first_n, int64_t last_n,
                                           void (*alive)(void *context), void *context,
                                           struct error *err);
 
 // Deletes the stream and makes an empty one.
 MUST_CHECK enum nova_status stream_make_again(struct stream *stream, struct error *err);
 
-// Queues one event, which carries its n; blocks while the window is full. `arena` holds its bytes.
+// Queues one event, which carries its n; the server takes it only while message `expected_n` is its
+// stream's last. Blocks while the window is full. `arena` holds its bytes.
 MUST_CHECK enum nova_status stream_publish(struct stream *stream, const struct event *event,
+                                           int64_t expected_n,
                                            const struct cloudevents_extra *extra,
                                            struct arena *arena, struct error *err);
 
-// How many of the published were acknowledged in order; false: one failed, so resynchronise.
-bool stream_is_good(struct stream *stream, int64_t *acknowledged);
+// Waits until every publish was answered, for as long as an answer may take. False: one failed.
+bool stream_flush(struct stream *stream);
+
+// False: a publish failed since the stream was inspected, so resynchronise.
+bool stream_is_good(struct stream *stream);

@@ -1,0 +1,275 @@
+// relay_state.c - see relay_state.h. RELAY_RULE names each rule, so that the tests can take one out
+// and see that their simulation notices.
+#include "outbox-relay/relay_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+#ifndef RELAY_RULE
+#define RELAY_RULE(name) true
+#endif
+
+void relay_state_init(struct relay_state *state, const struct relay_limits *limits)
+{
+    *state = (struct relay_state){.phase = RELAY_STANDBY, .limits = *limits};
+    settle_reset(&state->settle, 0);
+}
+
+// The one place where the phase changes.
+static void relay_enter(struct relay_state *state, enum relay_phase phase, const char *why)
+{
+    state->phase = phase;
+    state->why = why;
+    state->waiting_rows = 0;
+    state->end_stuck = false;
+    state->wait = false;
+}
+
+static void relay_wait(struct relay_state *state, int64_t wait_ms)
+{
+    state->wait = true;
+    state->wait_ms = wait_ms;
+}
+
+// ---- what next ----------------------------------------------------------------------------------
+
+static bool relay_needs_lease(const struct relay_state *state, int64_t now_ms)
+{
+    return !state->leased || state->phase == RELAY_STANDBY ||
+           now_ms - state->leased_ms >= state->limits.lease_ms / 4;
+}
+
+static struct relay_step relay_next_verify(const struct relay_state *state)
+{
+    bool rolling = state->verified && RELAY_RULE(ROLL);
+    int64_t last_n = state->end.last_n;
+    int64_t first_n = rolling && state->verified_n < last_n ? state->verified_n + 1 : 1;
+    if (rolling && last_n - first_n >= RELAY_VERIFY_STEP)
+        last_n = first_n + RELAY_VERIFY_STEP - 1;
+    if (state->verified && !RELAY_RULE(ROLL))
+        last_n = 0;
+    return (struct relay_step){.action = RELAY_DO_VERIFY, .first_n = first_n, .last_n = last_n};
+}
+
+static struct relay_step relay_next_follow(const struct relay_state *state)
+{
+    if (state->waiting_rows > 0)
+        return (struct relay_step){.action = RELAY_DO_PUBLISH,
+                                   .first_n = state->n + 1,
+                                   .last_n = state->n + state->waiting_rows,
+                                   .expected_n = RELAY_RULE(EXPECT) ? state->n : -1};
+    return (struct relay_step){.action = state->end_stuck ? RELAY_DO_END_STUCK : RELAY_DO_LOOK};
+}
+
+struct relay_step relay_next(const struct relay_state *state, int64_t now_ms)
+{
+    if (state->wait)
+        return (struct relay_step){.action = RELAY_DO_WAIT, .wait_ms = state->wait_ms};
+    if (relay_needs_lease(state, now_ms))
+        return (struct relay_step){.action = RELAY_DO_LEASE};
+    switch (state->phase) {
+    case RELAY_INSPECT:
+        return (struct relay_step){.action = RELAY_DO_INSPECT};
+    case RELAY_VERIFY:
+        return relay_next_verify(state);
+    case RELAY_COMPARE:
+        return (struct relay_step){.action = RELAY_DO_COMPARE, .position = state->end.position};
+    case RELAY_MAKE_AGAIN:
+        return (struct relay_step){.action = RELAY_DO_MAKE_AGAIN};
+    case RELAY_FOLLOW:
+        return relay_next_follow(state);
+    case RELAY_STANDBY:
+    case RELAY_STOPPED:
+        break;
+    }
+    return (struct relay_step){.action = RELAY_DO_WAIT, .wait_ms = RELAY_PAUSE_MS};
+}
+
+void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms)
+{
+    state->leased = true;
+    state->leased_ms = now_ms;
+    if (!held && RELAY_RULE(LEASE)) {
+        relay_enter(state, RELAY_STANDBY, "another relay holds the lease");
+        relay_wait(state, RELAY_PAUSE_MS);
+    } else if (state->phase == RELAY_STANDBY) {
+        relay_enter(state, RELAY_INSPECT, "took the lease");
+    }
+}
+
+// ---- is the stream whole? -----------------------------------------------------------------------
+
+static const char *relay_account_wrong(const struct relay_stream_seen *seen)
+{
+    if (seen->last_n > 0 && seen->first_n != 1 && RELAY_RULE(FIRST))
+        return "its first message is not number 1";
+    if ((seen->messages != seen->last_n || seen->deleted != 0) && RELAY_RULE(HOLES))
+        return "it has holes";
+    if (!seen->config_is_ours && RELAY_RULE(CONFIG))
+        return "its configuration was changed";
+    return NULL;
+}
+
+static const char *relay_last_wrong(const struct relay_stream_seen *seen)
+{
+    if (seen->last_n == 0 || !RELAY_RULE(LAST))
+        return NULL;
+    if (!seen->has_last)
+        return "its last message is not there";
+    if (seen->last_sequence != seen->last_n)
+        return "its last message is not its last number";
+    if (!seen->last_is_ours)
+        return "its last message is not ours";
+    return seen->carried_n == seen->last_n ? NULL : "its last message carries another number";
+}
+
+void relay_was_inspected(struct relay_state *state, const struct relay_stream_seen *seen)
+{
+    assert(state->phase == RELAY_INSPECT);
+    const char *wrong = relay_account_wrong(seen);
+    if (wrong == NULL)
+        wrong = relay_last_wrong(seen);
+    state->end = *seen;
+    if (wrong != NULL)
+        relay_enter(state, RELAY_MAKE_AGAIN, wrong);
+    else
+        relay_enter(state, RELAY_VERIFY, "its account of itself is good");
+}
+
+const char *relay_message_wrong(int64_t n, int64_t carried_n, int64_t last_position,
+                                int64_t position)
+{
+    if ((carried_n != n || position <= last_position) && RELAY_RULE(ORDER))
+        return "its messages are not in order";
+    return NULL;
+}
+
+void relay_was_verified(struct relay_state *state, const char *damage)
+{
+    assert(state->phase == RELAY_VERIFY);
+    if (damage != NULL && RELAY_RULE(VERIFY)) {
+        relay_enter(state, RELAY_MAKE_AGAIN, damage);
+        return;
+    }
+    state->verified_n = relay_next_verify(state).last_n;
+    state->verified = true;
+    relay_enter(state, RELAY_COMPARE, "its messages are good");
+}
+
+void relay_was_compared(struct relay_state *state, bool found, const struct uuid *event_id,
+                        const struct uuid *log_id, int64_t now_ms)
+{
+    assert(state->phase == RELAY_COMPARE);
+    const struct relay_stream_seen *end = &state->end;
+    bool event = !RELAY_RULE(EVENT) || (found && uuid_equal(event_id, &end->event_id));
+    bool log = !RELAY_RULE(LOG) || (found && uuid_equal(log_id, &end->log_id));
+    state->n = end->last_n;
+    state->checked_ms = now_ms;
+    if (RELAY_RULE(RESET))
+        settle_reset(&state->settle, end->last_n == 0 ? 0 : end->position);
+    if (end->last_n == 0 || (event && log))
+        relay_enter(state, RELAY_FOLLOW, "the stream is whole");
+    else
+        relay_enter(state, RELAY_STOPPED, "the outbox is older than the stream");
+}
+
+void relay_was_made_again(struct relay_state *state)
+{
+    assert(state->phase == RELAY_MAKE_AGAIN);
+    state->verified = false;
+    state->verified_n = 0;
+    relay_enter(state, RELAY_INSPECT, "the stream was made again");
+}
+
+// ---- following ----------------------------------------------------------------------------------
+
+// Behind a look and its publishes.
+static void relay_go_on(struct relay_state *state, bool idle, int64_t now_ms)
+{
+    if (now_ms - state->checked_ms > state->limits.check_ms)
+        relay_enter(state, RELAY_INSPECT, "time to check");
+    else if (state->settle.state != SETTLE_FOLLOW)
+        relay_wait(state, RELAY_HOLE_MS);
+    else if (idle)
+        relay_wait(state, state->limits.poll_ms);
+}
+
+static bool relay_is_stuck(struct relay_state *state, int64_t now_ms)
+{
+    if (state->settle.state == SETTLE_FOLLOW)
+        state->hole_since_ms = 0;
+    else if (state->hole_since_ms == 0)
+        state->hole_since_ms = now_ms;
+    return state->hole_since_ms != 0 && now_ms - state->hole_since_ms >= state->limits.stuck_ms;
+}
+
+void relay_was_looked(struct relay_state *state, uint32_t rows, int64_t now_ms)
+{
+    assert(state->phase == RELAY_FOLLOW && state->waiting_rows == 0);
+    state->waiting_rows = rows;
+    state->end_stuck = relay_is_stuck(state, now_ms);
+    if (rows == 0 && !state->end_stuck)
+        relay_go_on(state, true, now_ms);
+}
+
+void relay_has_published(struct relay_state *state, int64_t now_ms)
+{
+    assert(state->phase == RELAY_FOLLOW && state->waiting_rows > 0);
+    state->n += state->waiting_rows;
+    state->waiting_rows = 0;
+    if (!state->end_stuck)
+        relay_go_on(state, false, now_ms);
+}
+
+void relay_has_ended_stuck(struct relay_state *state, int64_t now_ms)
+{
+    assert(state->phase == RELAY_FOLLOW && state->end_stuck);
+    state->end_stuck = false;
+    relay_go_on(state, false, now_ms);
+}
+
+void relay_has_waited(struct relay_state *state)
+{
+    state->wait = false;
+}
+
+// ---- what may happen at any time ----------------------------------------------------------------
+
+static void relay_resynchronise(struct relay_state *state, const char *why)
+{
+    if (state->phase != RELAY_STANDBY && state->phase != RELAY_STOPPED)
+        relay_enter(state, RELAY_INSPECT, why);
+}
+
+void relay_publish_has_failed(struct relay_state *state)
+{
+    if (state->phase == RELAY_FOLLOW && RELAY_RULE(RESYNC))
+        relay_resynchronise(state, "a publish failed");
+}
+
+void relay_has_reconnected(struct relay_state *state)
+{
+    state->verified = false;
+    relay_resynchronise(state, "nats-server was connected again");
+}
+
+void relay_has_reconnected_outbox(struct relay_state *state)
+{
+    relay_resynchronise(state, "PostgreSQL was connected again");
+}
+
+void relay_has_failed(struct relay_state *state)
+{
+    relay_resynchronise(state, "an error");
+    relay_wait(state, RELAY_PAUSE_MS);
+}
+
+const char *relay_phase_name(enum relay_phase phase)
+{
+    static const char *const names[] = {
+        [RELAY_STANDBY] = "standby",       [RELAY_INSPECT] = "inspecting",
+        [RELAY_VERIFY] = "inspecting",     [RELAY_COMPARE] = "inspecting",
+        [RELAY_MAKE_AGAIN] = "inspecting", [RELAY_FOLLOW] = "following",
+        [RELAY_STOPPED] = "stopped"};
+    return names[phase];
+}

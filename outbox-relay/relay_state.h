@@ -1,0 +1,145 @@
+// relay_state.h - what a relay does next: the pure machine behind relay.h.
+//
+// It is told what was seen (the lease, the stream's end, looks at the outbox, how publishes went)
+// and answers what to do. It does no I/O and reads no clock, so a seeded simulation drives it
+// through any history.
+//
+//   STANDBY --lease--> INSPECT --whole--> VERIFY --whole--> COMPARE --same--> FOLLOW
+//      ^                ^   |               |                  |                |
+//      |                |   +---- damage ---+                  | another event  | look, publish,
+//      |                +-- MAKE_AGAIN <----+                  v                | end the stuck
+//      |                +---------------------------------- STOPPED             |
+//      +--- lease lost, from anywhere                                           |
+//                       INSPECT <-- a publish failed, an error, a connect, time-+
+//
+// The rules, each with its name in relay_state.c:
+//   LEASE     only who holds the lease does anything but ask for it.
+//   EXPECT    each publish names the number that must be the stream's last.
+//   RESYNC    after a failed publish nothing is published before the stream's end was read.
+//   FIRST, HOLES, CONFIG   the stream's own account of itself says that it is whole.
+//   LAST      its last message is ours, is its last number and carries it.
+//   VERIFY    after a connect to a server every message is read.
+//   ROLL      each check reads some more, for a disk rots under a running server as well.
+//   ORDER     a message that is read carries its number, at a position above the one before.
+//   EVENT, LOG   the outbox holds the stream's last event at its position, under its log id.
+//   RESET     settlement starts anew behind the stream's last event.
+//
+// Ownership: plain memory of the caller; `why` texts are of static memory.
+// Threads:   one at a time per machine.
+// Errors:    none; an answer to a question that was not asked is our bug and aborts.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/uuid.h"
+#include "outbox-relay/settle.h"
+
+enum {
+    RELAY_VERIFY_STEP = 5000, // messages that a check reads of a stream that was read before
+    RELAY_PAUSE_MS = 500,     // before trying again, and between two questions for the lease
+    RELAY_HOLE_MS = 5,        // between two looks at a hole: its writer may end any moment
+};
+
+enum relay_phase {
+    RELAY_STANDBY,
+    RELAY_INSPECT,
+    RELAY_VERIFY,
+    RELAY_COMPARE,
+    RELAY_MAKE_AGAIN,
+    RELAY_FOLLOW,
+    RELAY_STOPPED, // the outbox is older than the stream: an operator decides
+};
+
+enum relay_action {
+    RELAY_DO_LEASE,      // take it or renew it, then relay_was_leased
+    RELAY_DO_INSPECT,    // with nothing in flight: the stream's account, then relay_was_inspected
+    RELAY_DO_VERIFY,     // read messages first_n to last_n, then relay_was_verified
+    RELAY_DO_COMPARE,    // ask the outbox for `position`, then relay_was_compared
+    RELAY_DO_MAKE_AGAIN, // delete the stream, make an empty one, then relay_was_made_again
+    RELAY_DO_LOOK,       // settle_look over the outbox, then relay_was_looked
+    RELAY_DO_PUBLISH,    // the look's rows as first_n to last_n, then relay_has_published
+    RELAY_DO_END_STUCK,  // writers above the limit of age, then relay_has_ended_stuck
+    RELAY_DO_WAIT,       // wait_ms, or until the doorbell rings, then relay_has_waited
+};
+
+struct relay_limits {
+    int64_t lease_ms;
+    int64_t check_ms; // between two checks of the stream
+    int64_t poll_ms;  // between two looks when nothing rings
+    int64_t stuck_ms; // how long a writer may hold a position open
+};
+
+// The stream's account of itself, and its last message.
+struct relay_stream_seen {
+    int64_t first_n, last_n, messages, deleted;
+    bool config_is_ours;
+    bool has_last;     // a last message was found
+    bool last_is_ours; // and it is an event of this service
+    int64_t last_sequence;
+    int64_t carried_n, position; // of the last message, as its event says
+    struct uuid event_id, log_id;
+};
+
+struct relay_step {
+    enum relay_action action;
+    int64_t first_n, last_n; // DO_VERIFY, DO_PUBLISH
+    // DO_PUBLISH: the number that must be the stream's last for the first of them, one more for
+    // each that follows; -1: any (never, but for a mutation).
+    int64_t expected_n;
+    int64_t position; // DO_COMPARE
+    int64_t wait_ms;  // DO_WAIT
+};
+
+struct relay_state {
+    enum relay_phase phase;
+    const char *why; // of the last change of phase, or what is damaged
+    struct relay_limits limits;
+    struct settle settle;
+    int64_t n;                    // events published or queued
+    struct relay_stream_seen end; // as it was inspected
+    bool verified;                // every message was read since the last connect
+    int64_t verified_n;           // where the next check goes on reading
+    uint32_t waiting_rows;        // of the last look, not published yet
+    bool end_stuck, wait;
+    int64_t wait_ms;
+    bool leased; // ever
+    int64_t leased_ms, checked_ms, hole_since_ms;
+};
+
+// A new machine, in standby.
+void relay_state_init(struct relay_state *state, const struct relay_limits *limits);
+
+// What to do now. Asking again at the same time answers the same.
+struct relay_step relay_next(const struct relay_state *state, int64_t now_ms);
+
+void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms);
+void relay_was_inspected(struct relay_state *state, const struct relay_stream_seen *seen);
+// NULL: every message asked for is good.
+void relay_was_verified(struct relay_state *state, const char *damage);
+// `found`: the outbox has an event at the position asked for, with these ids.
+void relay_was_compared(struct relay_state *state, bool found, const struct uuid *event_id,
+                        const struct uuid *log_id, int64_t now_ms);
+void relay_was_made_again(struct relay_state *state);
+// The machine's `settle` was shown a look, which brought `rows` to publish.
+void relay_was_looked(struct relay_state *state, uint32_t rows, int64_t now_ms);
+// All were handed over; whether they arrive is told by relay_publish_has_failed, or never.
+void relay_has_published(struct relay_state *state, int64_t now_ms);
+void relay_has_ended_stuck(struct relay_state *state, int64_t now_ms);
+void relay_has_waited(struct relay_state *state);
+
+// At any time: a publish was refused, or nobody knows what became of it.
+void relay_publish_has_failed(struct relay_state *state);
+// At any time: the connection to nats-server was lost and made again.
+void relay_has_reconnected(struct relay_state *state);
+// At any time: the connection to PostgreSQL was lost and made again.
+void relay_has_reconnected_outbox(struct relay_state *state);
+// At any time: what was asked for did not work. The machine waits before it goes on.
+void relay_has_failed(struct relay_state *state);
+
+// Whether message n with what it carries may follow one at `last_position` (0: it is the first one
+// read); NULL: it may, else what is wrong with it.
+const char *relay_message_wrong(int64_t n, int64_t carried_n, int64_t last_position,
+                                int64_t position);
+
+// For logs and status: standby, inspecting, following, stopped.
+const char *relay_phase_name(enum relay_phase phase);
