@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct probe {
     char *store;
     struct seen { // a folder of the store as it was when first seen
         char name[128];
+        int folder; // held open: the inode's number goes to no folder made in its place
         ino_t inode;
     } seen[STORE_PATHS_MAX];
     size_t seen_count;
@@ -84,11 +86,18 @@ static void hang_up(struct probe *probe)
     probe->talking = false;
 }
 
+static void store_forget(struct probe *probe)
+{
+    while (probe->seen_count > 0)
+        close(probe->seen[--probe->seen_count].folder);
+}
+
 void probe_destroy(struct probe **probe)
 {
     if (!*probe)
         return;
     hang_up(*probe);
+    store_forget(*probe);
     free((*probe)->url);
     free((*probe)->store);
     free(*probe);
@@ -98,7 +107,7 @@ void probe_destroy(struct probe **probe)
 void probe_reset(struct probe *probe, int64_t now_ms)
 {
     hang_up(probe);
-    probe->seen_count = 0;
+    store_forget(probe);
     probe->next_ms = now_ms + PROBE_EVERY_MS_STARTING;
 }
 
@@ -204,9 +213,15 @@ static void store_note(struct probe *probe, const char *name)
             return;
     path_print(path, "%s/%s", probe->store, name);
     int len = snprintf(seen.name, sizeof seen.name, "%s", name);
-    if (probe->seen_count == STORE_PATHS_MAX || len >= (int)sizeof seen.name ||
-        stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+    if (probe->seen_count == STORE_PATHS_MAX || len >= (int)sizeof seen.name)
         return;
+    seen.folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (seen.folder < 0)
+        return;
+    if (fstat(seen.folder, &info) != 0) {
+        close(seen.folder);
+        return;
+    }
     seen.inode = info.st_ino;
     probe->seen[probe->seen_count++] = seen;
 }
