@@ -30,8 +30,12 @@ void outbox_open(struct outbox *out, const char *service, struct pg *pg)
         " AND mode = 'RowExclusiveLock' AND granted AND relation = '%s.outbox'::regclass"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         service);
-    out->sql_identity = arena_printf(
-        out->sql, "SELECT event_id, log_id FROM %s.outbox WHERE position = $1", service);
+    out->sql_identities = arena_printf(out->sql,
+                                       "SELECT position, event_id, log_id FROM %s.outbox"
+                                       " WHERE position = ANY ($1) ORDER BY position",
+                                       service);
+    out->sql_count =
+        arena_printf(out->sql, "SELECT count(*) FROM %s.outbox WHERE position <= $1", service);
     out->sql_lease = arena_printf(
         out->sql,
         "UPDATE %s.relay_lease SET epoch = epoch + (owner IS DISTINCT FROM $1)::int, owner = $1,"
@@ -184,17 +188,53 @@ enum nova_status outbox_look_at(struct outbox_batch *out, struct outbox *outbox,
     return status;
 }
 
-enum nova_status outbox_identity(bool *found, struct uuid *event_id, struct uuid *log_id,
-                                 struct outbox *outbox, int64_t position, struct error *err)
+static bool outbox_holds(const struct pg_result *rows, const struct outbox_event *event)
+{
+    size_t low = 0, high = pg_rows(rows); // by position
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (pg_get_int8(rows, middle, 0) < event->position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < pg_rows(rows) && pg_get_int8(rows, low, 0) == event->position;
+    struct uuid none = {{0}};
+    struct uuid event_id = found ? pg_get_uuid(rows, low, 1) : none;
+    struct uuid log_id = found ? pg_get_uuid(rows, low, 2) : none;
+    return relay_event_is_same(&event->event_id, &event->log_id, found, &event_id, &log_id);
+}
+
+enum nova_status outbox_compare(struct outbox_event *events, size_t count, struct outbox *outbox,
+                                struct arena *arena, struct error *err)
+{
+    struct pg_result *rows = NULL;
+    int64_t *positions = arena_alloc(arena, count * sizeof *positions);
+    for (size_t i = 0; i < count; i++)
+        positions[i] = events[i].position;
+    struct pg_param param = pg_int8_array(arena, positions, count);
+    enum nova_status status = pg_query(&rows, outbox->pg, outbox->sql_identities, &param, 1, err);
+    bool told = false;
+    for (size_t i = 0; status == NOVA_OK && i < count; i++) {
+        events[i].same = outbox_holds(rows, &events[i]);
+        if (!events[i].same && !told)
+            log_warn("relay: the outbox lacks an event of the stream",
+                     LOG_TEXT("service", outbox->service), LOG_INT("n", events[i].n),
+                     LOG_INT("position", events[i].position),
+                     LOG_UUID("event", &events[i].event_id));
+        told |= !events[i].same;
+    }
+    pg_result_destroy(&rows);
+    return status;
+}
+
+enum nova_status outbox_count(int64_t *count, struct outbox *outbox, int64_t position,
+                              struct error *err)
 {
     struct pg_result *row = NULL;
     struct pg_param param = pg_int8(position);
-    enum nova_status status = pg_query(&row, outbox->pg, outbox->sql_identity, &param, 1, err);
-    *found = status == NOVA_OK && pg_rows(row) == 1;
-    if (*found) {
-        *event_id = pg_get_uuid(row, 0, 0);
-        *log_id = pg_get_uuid(row, 0, 1);
-    }
+    enum nova_status status = pg_query(&row, outbox->pg, outbox->sql_count, &param, 1, err);
+    *count = status == NOVA_OK ? pg_get_int8(row, 0, 0) : 0;
     pg_result_destroy(&row);
     return status;
 }

@@ -8,15 +8,15 @@
 #pragma once
 #include "base/arena.h"
 #include "bus/cloudevents.h"
-#include "outbox-relay/settle.h"
+#include "outbox-relay/relay_state.h"
 #include "pg/pg.h"
 
 struct outbox {
     const char *service;
     struct pg *pg;
     struct arena *sql; // the statements below live here
-    const char *sql_rows, *sql_rows_to, *sql_holders, *sql_identity, *sql_lease, *sql_writers,
-        *sql_end;
+    const char *sql_rows, *sql_rows_to, *sql_holders, *sql_identities, *sql_count, *sql_lease,
+        *sql_writers, *sql_end;
 };
 
 struct outbox_row {
@@ -27,6 +27,13 @@ struct outbox_row {
 struct outbox_batch {
     struct outbox_row *rows;
     size_t count;
+};
+
+// What tells an event of the stream from another one.
+struct outbox_event {
+    int64_t n, position;
+    struct uuid event_id, log_id;
+    bool same;
 };
 
 void outbox_open(struct outbox *out, const char *service, struct pg *pg);
@@ -41,10 +48,15 @@ MUST_CHECK enum nova_status outbox_look_at(struct outbox_batch *out, struct outb
                                            struct settle *settle, int32_t limit,
                                            struct arena *arena, struct error *err);
 
-// The event id and log id at a position; *found false: there is none.
-MUST_CHECK enum nova_status outbox_identity(bool *found, struct uuid *event_id, struct uuid *log_id,
-                                            struct outbox *outbox, int64_t position,
-                                            struct error *err);
+// Which of `events`, which the stream holds, the outbox holds as well: fills in `same` of each. The
+// first one that it lacks is logged. One question for all of them.
+MUST_CHECK enum nova_status outbox_compare(struct outbox_event *events, size_t count,
+                                           struct outbox *outbox, struct arena *arena,
+                                           struct error *err);
+
+// How many events there are up to a position.
+MUST_CHECK enum nova_status outbox_count(int64_t *count, struct outbox *outbox, int64_t position,
+                                         struct error *err);
 
 // Takes or renews the lease for lease_ms; *held false: another relay has it.
 MUST_CHECK enum nova_status outbox_lease(bool *held, struct outbox *outbox,

@@ -16,10 +16,11 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/notify.h"
+#include "outbox-relay/compare.h"
 #include "outbox-relay/outbox.h"
 #include "outbox-relay/stream.h"
 
-enum { CONNECT_MS = 60000 };
+enum { CONNECT_MS = 60000, VERIFY_N = 5000, STEP_N = 50000, ALIVE_EVERY = 5000 };
 
 struct relay {
     const struct settings *settings;
@@ -65,11 +66,10 @@ static void relay_tell(struct relay *relay)
         log_error("relay: the stream is damaged, it is made again and filled",
                   LOG_TEXT("service", relay->service), LOG_TEXT("why", state->why));
     if (state->phase == RELAY_STOPPED)
-        log_error("relay: the outbox does not hold the stream's last event. PostgreSQL was "
+        log_error("relay: the outbox does not hold all of the stream's events. PostgreSQL was "
                   "restored from an older copy: take the stream's events back, or start a new log "
                   "id",
-                  LOG_TEXT("service", relay->service), LOG_INT("n", state->end.last_n),
-                  LOG_INT("position", state->end.position));
+                  LOG_TEXT("service", relay->service), LOG_INT("n", state->end.last_n));
     const char *from = relay_phase_name(relay->told), *to = relay_phase_name(state->phase);
     if (strcmp(from, to) != 0)
         log_info("relay: state", LOG_TEXT("from", from), LOG_TEXT("to", to),
@@ -85,6 +85,12 @@ static void relay_alive(void *context)
     relay->alive_ms = now_ms();
     notify_watchdog();
     notify_status("%s, %" PRId64 " events", relay_phase_name(relay->state.phase), relay->state.n);
+}
+
+static void relay_on_message(void *context, const struct event *event)
+{
+    if (event->n % ALIVE_EVERY == 0)
+        relay_alive(context);
 }
 
 // Waits for the doorbell, a signal, or the time.
@@ -169,8 +175,8 @@ static enum nova_status relay_do_verify(struct relay *relay, const struct relay_
                                         struct error *err)
 {
     const char *damage = NULL;
-    enum nova_status status =
-        stream_verify(&damage, relay->stream, step->first_n, step->last_n, relay_alive, relay, err);
+    enum nova_status status = stream_walk(&damage, relay->stream, step->first_n, step->last_n,
+                                          relay_on_message, relay, err);
     if (status == NOVA_OK)
         relay_was_verified(&relay->state, damage);
     return status;
@@ -179,18 +185,36 @@ static enum nova_status relay_do_verify(struct relay *relay, const struct relay_
 static enum nova_status relay_do_compare(struct relay *relay, const struct relay_step *step,
                                          struct error *err)
 {
-    bool found;
-    struct uuid event_id, log_id;
-    enum nova_status status =
-        outbox_identity(&found, &event_id, &log_id, &relay->outbox, step->position, err);
+    struct relay_compared compared;
+    arena_reset(relay->arena);
+    enum nova_status status = relay_compare(&compared, relay->stream, &relay->outbox, step,
+                                            relay_alive, relay, relay->arena, err);
     if (status == NOVA_OK)
-        relay_was_compared(&relay->state, found, &event_id, &log_id, now_ms());
+        relay_was_compared(&relay->state, &compared, now_ms());
     return status;
 }
 
-static enum nova_status relay_do_make_again(struct relay *relay, struct error *err)
+static enum nova_status relay_do_make_again(struct relay *relay, const struct relay_step *step,
+                                            struct error *err)
 {
-    enum nova_status status = stream_make_again(relay->stream, err);
+    // Asks PostgreSQL first: who does not hold the lease any more deletes nothing, and a server
+    // that was restored meanwhile has lost this connection.
+    bool held;
+    enum nova_status status = outbox_lease(&held, &relay->outbox, &relay->owner, relay->name,
+                                           relay->state.limits.lease_ms, err);
+    if (status == NOVA_OK && !held) {
+        relay_was_leased(&relay->state, false, now_ms());
+        return NOVA_OK;
+    }
+    struct relay_stream_seen now = {0};
+    if (status == NOVA_OK)
+        status = stream_inspect(&now, relay->stream, err);
+    if (status == NOVA_OK && now.last_n != step->last_n) { // what came was compared with nothing
+        relay_has_changed(&relay->state);
+        return NOVA_OK;
+    }
+    if (status == NOVA_OK)
+        status = stream_make_again(relay->stream, err);
     if (status == NOVA_OK)
         relay_was_made_again(&relay->state);
     return status;
@@ -245,7 +269,7 @@ static enum nova_status relay_do(struct relay *relay, struct error *err)
     case RELAY_DO_COMPARE:
         return relay_do_compare(relay, &step, err);
     case RELAY_DO_MAKE_AGAIN:
-        return relay_do_make_again(relay, err);
+        return relay_do_make_again(relay, &step, err);
     case RELAY_DO_LOOK:
         return relay_do_look(relay, err);
     case RELAY_DO_PUBLISH:
@@ -277,8 +301,9 @@ static enum nova_status relay_check(struct relay *relay, struct error *err)
     if (reconnects != relay->reconnects)
         relay_has_reconnected(&relay->state);
     relay->reconnects = reconnects;
-    if (!stream_is_good(relay->stream))
-        relay_publish_has_failed(&relay->state);
+    int64_t acknowledged_n;
+    if (!stream_is_good(relay->stream, &acknowledged_n))
+        relay_publish_has_failed(&relay->state, acknowledged_n);
     return status;
 }
 
@@ -326,7 +351,9 @@ int relay_run(const struct settings *settings, const char *name)
         &(struct relay_limits){.lease_ms = settings_int(settings, SETTING_RELAY_LEASE_MS),
                                .check_ms = settings_int(settings, SETTING_RELAY_CHECK_MS),
                                .poll_ms = settings_int(settings, SETTING_RELAY_POLL_MS),
-                               .stuck_ms = settings_int(settings, SETTING_RELAY_STUCK_WRITER_MS)});
+                               .stuck_ms = settings_int(settings, SETTING_RELAY_STUCK_WRITER_MS),
+                               .verify_n = VERIFY_N,
+                               .step_n = STEP_N});
     struct sigaction action = {.sa_handler = relay_on_signal};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);

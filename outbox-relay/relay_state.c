@@ -11,7 +11,7 @@
 
 void relay_state_init(struct relay_state *state, const struct relay_limits *limits)
 {
-    *state = (struct relay_state){.phase = RELAY_STANDBY, .limits = *limits};
+    *state = (struct relay_state){.phase = RELAY_STANDBY, .limits = *limits, .suspect_n = 1};
     settle_reset(&state->settle, 0);
 }
 
@@ -39,16 +39,36 @@ static bool relay_needs_lease(const struct relay_state *state, int64_t now_ms)
            now_ms - state->leased_ms >= state->limits.lease_ms / 4;
 }
 
+// The first reading of a stream goes step by step up to its end, each beginning with the last one's
+// last message, for their order; then each check rolls on by a few.
 static struct relay_step relay_next_verify(const struct relay_state *state)
 {
-    bool rolling = state->verified && RELAY_RULE(ROLL);
-    int64_t last_n = state->end.last_n;
-    int64_t first_n = rolling && state->verified_n < last_n ? state->verified_n + 1 : 1;
-    if (rolling && last_n - first_n >= RELAY_VERIFY_STEP)
-        last_n = first_n + RELAY_VERIFY_STEP - 1;
-    if (state->verified && !RELAY_RULE(ROLL))
-        last_n = 0;
+    int64_t end = state->end.last_n, most = state->limits.step_n;
+    int64_t first_n = state->verified_n <= end ? state->verified_n : 0;
+    if (state->verified) {
+        most = RELAY_RULE(ROLL) ? state->limits.verify_n : 0;
+        first_n = first_n < end ? first_n + 1 : 1;
+    }
+    first_n = first_n < 1 ? 1 : first_n;
+    int64_t last_n = end - first_n < most ? end : first_n + most - 1;
     return (struct relay_step){.action = RELAY_DO_VERIFY, .first_n = first_n, .last_n = last_n};
+}
+
+static struct relay_step relay_next_compare(const struct relay_state *state)
+{
+    int64_t last_n = state->end.last_n;
+    int64_t first_n = state->suspect_n > 0 && RELAY_RULE(SUSPECT) ? state->suspect_n : last_n;
+    if (state->damage != NULL)
+        first_n = 1;
+    if (first_n < last_n - RELAY_SUSPECT_MAX + 1)
+        first_n = last_n - RELAY_SUSPECT_MAX + 1;
+    if (first_n > last_n || first_n < 1)
+        first_n = last_n > 0 ? last_n : 1;
+    return (struct relay_step){.action = RELAY_DO_COMPARE,
+                               .first_n = first_n,
+                               .last_n = last_n,
+                               .count = !state->counted && state->damage == NULL,
+                               .damaged = state->damage != NULL};
 }
 
 static struct relay_step relay_next_follow(const struct relay_state *state)
@@ -73,9 +93,9 @@ struct relay_step relay_next(const struct relay_state *state, int64_t now_ms)
     case RELAY_VERIFY:
         return relay_next_verify(state);
     case RELAY_COMPARE:
-        return (struct relay_step){.action = RELAY_DO_COMPARE, .position = state->end.position};
+        return relay_next_compare(state);
     case RELAY_MAKE_AGAIN:
-        return (struct relay_step){.action = RELAY_DO_MAKE_AGAIN};
+        return (struct relay_step){.action = RELAY_DO_MAKE_AGAIN, .last_n = state->end.last_n};
     case RELAY_FOLLOW:
         return relay_next_follow(state);
     case RELAY_STANDBY:
@@ -93,6 +113,7 @@ void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms)
         relay_enter(state, RELAY_STANDBY, "another relay holds the lease");
         relay_wait(state, RELAY_PAUSE_MS);
     } else if (state->phase == RELAY_STANDBY) {
+        state->suspect_n = 1; // another one published meanwhile
         relay_enter(state, RELAY_INSPECT, "took the lease");
     }
 }
@@ -101,7 +122,7 @@ void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms)
 
 static const char *relay_account_wrong(const struct relay_stream_seen *seen)
 {
-    if (seen->last_n > 0 && seen->first_n != 1 && RELAY_RULE(FIRST))
+    if (seen->last_n > 0 && seen->first_n != 1 && RELAY_RULE(HOLES))
         return "its first message is not number 1";
     if ((seen->messages != seen->last_n || seen->deleted != 0) && RELAY_RULE(HOLES))
         return "it has holes";
@@ -110,28 +131,14 @@ static const char *relay_account_wrong(const struct relay_stream_seen *seen)
     return NULL;
 }
 
-static const char *relay_last_wrong(const struct relay_stream_seen *seen)
-{
-    if (seen->last_n == 0 || !RELAY_RULE(LAST))
-        return NULL;
-    if (!seen->has_last)
-        return "its last message is not there";
-    if (seen->last_sequence != seen->last_n)
-        return "its last message is not its last number";
-    if (!seen->last_is_ours)
-        return "its last message is not ours";
-    return seen->carried_n == seen->last_n ? NULL : "its last message carries another number";
-}
-
 void relay_was_inspected(struct relay_state *state, const struct relay_stream_seen *seen)
 {
     assert(state->phase == RELAY_INSPECT);
     const char *wrong = relay_account_wrong(seen);
-    if (wrong == NULL)
-        wrong = relay_last_wrong(seen);
     state->end = *seen;
+    state->damage = wrong;
     if (wrong != NULL)
-        relay_enter(state, RELAY_MAKE_AGAIN, wrong);
+        relay_enter(state, RELAY_COMPARE, wrong);
     else
         relay_enter(state, RELAY_VERIFY, "its account of itself is good");
 }
@@ -148,26 +155,48 @@ void relay_was_verified(struct relay_state *state, const char *damage)
 {
     assert(state->phase == RELAY_VERIFY);
     if (damage != NULL && RELAY_RULE(VERIFY)) {
-        relay_enter(state, RELAY_MAKE_AGAIN, damage);
+        state->damage = damage;
+        relay_enter(state, RELAY_COMPARE, damage);
         return;
     }
     state->verified_n = relay_next_verify(state).last_n;
-    state->verified = true;
-    relay_enter(state, RELAY_COMPARE, "its messages are good");
+    state->verified |= state->verified_n >= state->end.last_n;
+    if (state->verified)
+        relay_enter(state, RELAY_COMPARE, "its messages are good");
 }
 
-void relay_was_compared(struct relay_state *state, bool found, const struct uuid *event_id,
-                        const struct uuid *log_id, int64_t now_ms)
+bool relay_event_is_same(const struct uuid *event_id, const struct uuid *log_id, bool found,
+                         const struct uuid *found_event_id, const struct uuid *found_log_id)
+{
+    bool event = !RELAY_RULE(EVENT) || (found && uuid_equal(event_id, found_event_id));
+    bool log = !RELAY_RULE(LOG) || (found && uuid_equal(log_id, found_log_id));
+    return event && log;
+}
+
+void relay_was_compared(struct relay_state *state, const struct relay_compared *compared,
+                        int64_t now_ms)
 {
     assert(state->phase == RELAY_COMPARE);
-    const struct relay_stream_seen *end = &state->end;
-    bool event = !RELAY_RULE(EVENT) || (found && uuid_equal(event_id, &end->event_id));
-    bool log = !RELAY_RULE(LOG) || (found && uuid_equal(log_id, &end->log_id));
-    state->n = end->last_n;
+    int64_t last_n = state->end.last_n;
+    bool counts = relay_next_compare(state).count, same = compared->same;
+    if (counts && compared->damage == NULL && compared->count != last_n && RELAY_RULE(COUNT))
+        same = false;
+    if (state->damage == NULL && compared->damage != NULL) {
+        state->damage = compared->damage;
+        relay_enter(state, RELAY_COMPARE, state->damage); // the whole of it
+        return;
+    }
+    if (state->damage != NULL && (same || !RELAY_RULE(KEEP))) {
+        relay_enter(state, RELAY_MAKE_AGAIN, state->damage);
+        return;
+    }
+    state->n = last_n;
     state->checked_ms = now_ms;
+    state->counted |= counts;
+    state->suspect_n = same ? 0 : state->suspect_n;
     if (RELAY_RULE(RESET))
-        settle_reset(&state->settle, end->last_n == 0 ? 0 : end->position);
-    if (end->last_n == 0 || (event && log))
+        settle_reset(&state->settle, compared->position);
+    if (same)
         relay_enter(state, RELAY_FOLLOW, "the stream is whole");
     else
         relay_enter(state, RELAY_STOPPED, "the outbox is older than the stream");
@@ -178,7 +207,14 @@ void relay_was_made_again(struct relay_state *state)
     assert(state->phase == RELAY_MAKE_AGAIN);
     state->verified = false;
     state->verified_n = 0;
+    state->suspect_n = 0;
     relay_enter(state, RELAY_INSPECT, "the stream was made again");
+}
+
+void relay_has_changed(struct relay_state *state)
+{
+    assert(state->phase == RELAY_MAKE_AGAIN);
+    relay_enter(state, RELAY_INSPECT, "the stream was written to meanwhile");
 }
 
 // ---- following ----------------------------------------------------------------------------------
@@ -241,8 +277,10 @@ static void relay_resynchronise(struct relay_state *state, const char *why)
         relay_enter(state, RELAY_INSPECT, why);
 }
 
-void relay_publish_has_failed(struct relay_state *state)
+void relay_publish_has_failed(struct relay_state *state, int64_t acknowledged_n)
 {
+    if (state->suspect_n == 0)
+        state->suspect_n = acknowledged_n + 1;
     if (state->phase == RELAY_FOLLOW && RELAY_RULE(RESYNC))
         relay_resynchronise(state, "a publish failed");
 }
@@ -250,11 +288,14 @@ void relay_publish_has_failed(struct relay_state *state)
 void relay_has_reconnected(struct relay_state *state)
 {
     state->verified = false;
+    state->verified_n = 0;
+    state->suspect_n = 1;
     relay_resynchronise(state, "nats-server was connected again");
 }
 
 void relay_has_reconnected_outbox(struct relay_state *state)
 {
+    state->counted = false;
     relay_resynchronise(state, "PostgreSQL was connected again");
 }
 

@@ -10,7 +10,7 @@
 
 #include "bus/topology.h"
 
-enum { WINDOW = 2048, ANSWER_MS = 5000, NEXT_MS = 2000, ALIVE_EVERY = 5000 };
+enum { WINDOW = 2048, ANSWER_MS = 5000, NEXT_MS = 2000 };
 
 struct stream {
     char service[32];
@@ -20,7 +20,7 @@ struct stream {
     jsCtx *admin; // asks
     pthread_mutex_t lock;
     pthread_cond_t answered;
-    int64_t in_flight;
+    int64_t in_flight, acknowledged;
     bool failed;
 };
 
@@ -34,6 +34,8 @@ static void stream_on_answer(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr
     stream->in_flight--;
     if (failure != NULL || ack == NULL)
         stream->failed = true;
+    else if (!stream->failed)
+        stream->acknowledged = (int64_t)ack->Sequence;
     pthread_cond_broadcast(&stream->answered);
     pthread_mutex_unlock(&stream->lock);
     natsMsg_Destroy(msg);
@@ -146,10 +148,11 @@ enum nova_status stream_publish(struct stream *stream, const struct event *event
                                natsStatus_GetText(s));
 }
 
-bool stream_is_good(struct stream *stream)
+bool stream_is_good(struct stream *stream, int64_t *acknowledged_n)
 {
     pthread_mutex_lock(&stream->lock);
     bool good = !stream->failed;
+    *acknowledged_n = stream->acknowledged;
     pthread_mutex_unlock(&stream->lock);
     return good;
 }
@@ -189,42 +192,6 @@ static bool stream_config_is_ours(const jsStreamConfig *config)
            config->Retention == js_LimitsPolicy && !config->Sealed;
 }
 
-static void stream_see_last(struct relay_stream_seen *out, const struct stream *stream,
-                            natsMsg *msg)
-{
-    struct arena *arena = arena_create();
-    struct event event;
-    struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
-    out->has_last = true;
-    out->last_sequence = (int64_t)natsMsg_GetSequence(msg);
-    if (cloudevents_decode(&event, NULL, arena, stream->service, body, NULL) == NOVA_OK) {
-        out->last_is_ours = true;
-        out->carried_n = event.n;
-        out->position = event.position;
-        out->event_id = event.event_id;
-        out->log_id = event.log_id;
-    }
-    arena_destroy(&arena);
-}
-
-static enum nova_status stream_last(struct relay_stream_seen *out, struct stream *stream,
-                                    struct error *err)
-{
-    char subject[TOPOLOGY_SUBJECT_BYTES];
-    natsMsg *msg = NULL;
-    jsErrCode code = 0;
-    snprintf(subject, sizeof subject, "nova.evt.%s.>", stream->service);
-    natsStatus s = js_GetLastMsg(&msg, stream->admin, stream->name, subject, NULL, &code);
-    if (s == NATS_NOT_FOUND)
-        return NOVA_OK;
-    if (s != NATS_OK)
-        return error_set_transient(err, NOVA_UNAVAILABLE, "reading the end of %s: %s", stream->name,
-                                   natsStatus_GetText(s));
-    stream_see_last(out, stream, msg);
-    natsMsg_Destroy(msg);
-    return NOVA_OK;
-}
-
 enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *stream,
                                 struct error *err)
 {
@@ -240,78 +207,107 @@ enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *st
                                       .deleted = state->NumDeleted,
                                       .config_is_ours = stream_config_is_ours(info->Config)};
     jsStreamInfo_Destroy(info);
-    if (out->last_n > 0)
-        status = stream_last(out, stream, err);
     pthread_mutex_lock(&stream->lock);
     stream->failed = false;
+    stream->acknowledged = out->last_n;
     pthread_mutex_unlock(&stream->lock);
     return status;
 }
 
-// A message that did not come: missing for the server too, or only late? Nothing is deleted because
-// a server or the network is slow.
-static enum nova_status stream_verify_missing(const char **damage, struct stream *stream, int64_t n,
-                                              struct error *err)
+enum nova_status stream_read(struct event *event, const char **damage, struct stream *stream,
+                             int64_t n, struct arena *arena, struct error *err)
 {
     natsMsg *msg = NULL;
     jsErrCode code = 0;
+    *damage = NULL;
     natsStatus s = js_GetMsg(&msg, stream->admin, stream->name, (uint64_t)n, NULL, &code);
-    natsMsg_Destroy(msg);
     if (s == NATS_NOT_FOUND) {
         *damage = "a message cannot be read";
         return NOVA_OK;
     }
-    return error_set_transient(err, NOVA_UNAVAILABLE, "reading %s through: no message %" PRId64,
-                               stream->name, n);
-}
-
-static enum nova_status stream_verify_next(const char **damage, natsSubscription *subscription,
-                                           struct stream *stream, int64_t n, int64_t *position,
-                                           struct arena *arena, struct error *err)
-{
-    natsMsg *msg = NULL;
-    struct event event;
-    if (natsSubscription_NextMsg(&msg, subscription, NEXT_MS) != NATS_OK)
-        return stream_verify_missing(damage, stream, n, err);
+    if (s != NATS_OK)
+        return error_set_transient(err, NOVA_UNAVAILABLE, "reading message %" PRId64 " of %s: %s",
+                                   n, stream->name, natsStatus_GetText(s));
     struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
-    if (cloudevents_decode(&event, NULL, arena, stream->service, body, NULL) != NOVA_OK)
+    body.data = arena_memdup(arena, body.data, body.len);
+    if (cloudevents_decode(event, NULL, arena, stream->service, body, NULL) != NOVA_OK)
         *damage = "a message is not ours";
-    else
-        *damage = relay_message_wrong(n, event.n, *position, event.position);
-    *position = *damage == NULL ? event.position : *position;
     natsMsg_Destroy(msg);
     return NOVA_OK;
 }
 
-enum nova_status stream_verify(const char **damage, struct stream *stream, int64_t first_n,
-                               int64_t last_n, void (*alive)(void *context), void *context,
-                               struct error *err)
+// A message that did not come: missing for the server too, or only late? Nothing is deleted because
+// a server or the network is slow.
+static enum nova_status stream_walk_missing(const char **damage, struct stream *stream, int64_t n,
+                                            struct arena *arena, struct error *err)
 {
-    *damage = NULL;
-    if (last_n < first_n)
-        return NOVA_OK;
+    struct event event;
+    enum nova_status status = stream_read(&event, damage, stream, n, arena, err);
+    if (status != NOVA_OK || *damage != NULL)
+        return status;
+    return error_set_transient(err, NOVA_UNAVAILABLE, "reading %s through: no message %" PRId64,
+                               stream->name, n);
+}
+
+static enum nova_status stream_walk_next(struct event *event, const char **damage,
+                                         struct stream *stream, natsMsg *msg, int64_t n,
+                                         int64_t position, struct arena *arena, struct error *err)
+{
+    if (msg == NULL)
+        return stream_walk_missing(damage, stream, n, arena, err);
+    struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
+    if (cloudevents_decode(event, NULL, arena, stream->service, body, NULL) != NOVA_OK)
+        *damage = "a message is not ours";
+    else
+        *damage = relay_message_wrong(n, event->n, position, event->position);
+    return NOVA_OK;
+}
+
+static enum nova_status stream_read_from(natsSubscription **out, struct stream *stream, int64_t n,
+                                         struct error *err)
+{
     char subject[TOPOLOGY_SUBJECT_BYTES];
-    natsSubscription *subscription = NULL;
     jsErrCode code = 0;
     jsSubOptions options;
     jsSubOptions_Init(&options);
     options.Stream = stream->name;
     options.Ordered = true;
     options.Config.DeliverPolicy = js_DeliverByStartSequence;
-    options.Config.OptStartSeq = (uint64_t)first_n;
+    options.Config.OptStartSeq = (uint64_t)n;
     snprintf(subject, sizeof subject, "nova.evt.%s.>", stream->service);
-    natsStatus s = js_SubscribeSync(&subscription, stream->admin, subject, NULL, &options, &code);
+    natsStatus s = js_SubscribeSync(out, stream->admin, subject, NULL, &options, &code);
     if (s != NATS_OK)
         return error_set_transient(err, NOVA_UNAVAILABLE, "reading %s through: %s", stream->name,
                                    natsStatus_GetText(s));
+    return NOVA_OK;
+}
+
+enum nova_status stream_walk(const char **damage, struct stream *stream, int64_t first_n,
+                             int64_t last_n,
+                             void (*visit)(void *context, const struct event *event), void *context,
+                             struct error *err)
+{
+    *damage = NULL;
+    if (last_n < first_n)
+        return NOVA_OK;
+    natsSubscription *subscription = NULL;
+    enum nova_status status = stream_read_from(&subscription, stream, first_n, err);
+    if (status != NOVA_OK)
+        return status;
     struct arena *arena = arena_create();
     int64_t position = 0;
-    enum nova_status status = NOVA_OK;
     for (int64_t n = first_n; n <= last_n && *damage == NULL && status == NOVA_OK; n++) {
-        status = stream_verify_next(damage, subscription, stream, n, &position, arena, err);
+        natsMsg *msg = NULL;
+        struct event event;
+        if (natsSubscription_NextMsg(&msg, subscription, NEXT_MS) != NATS_OK)
+            msg = NULL;
+        status = stream_walk_next(&event, damage, stream, msg, n, position, arena, err);
+        if (status == NOVA_OK && *damage == NULL) {
+            position = event.position;
+            visit(context, &event);
+        }
+        natsMsg_Destroy(msg);
         arena_reset(arena);
-        if (n % ALIVE_EVERY == 0)
-            alive(context);
     }
     arena_destroy(&arena);
     bus_unsubscribe(stream->connection, &subscription);

@@ -20,17 +20,23 @@ MUST_CHECK enum nova_status stream_create(struct stream **out, struct bus_connec
 void stream_destroy(struct stream **stream);
 
 // Waits until nothing is in flight, makes the stream if it is not there, and tells what it says of
-// itself and what its last message is. Publishes go on after this one.
+// itself.
 MUST_CHECK enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *stream,
                                            struct error *err);
 
-// Reads the messages from first_n to last_n. *damage says what is wrong with one of them, NULL:
-// nothing. `alive` is called now and then. A message that is only late is a transient error, never
-// damage.
-MUST_CHECK enum nova_status stream_verify(const char **damage, struct stream *stream,
-                                          int64_t first_n, int64_t last_n,
-                                          void (*alive)(void *context), void *context,
-                                          struct error *err);
+// Reads the messages from first_n to last_n and shows each to `visit` (its texts and payload live
+// as long as that call). Ends at the first one with which something is wrong; *damage says what,
+// NULL: nothing. A message that is only late is a transient error, never damage.
+MUST_CHECK enum nova_status stream_walk(const char **damage, struct stream *stream, int64_t first_n,
+                                        int64_t last_n,
+                                        void (*visit)(void *context, const struct event *event),
+                                        void *context, struct error *err);
+
+// Reads message n alone. *damage says what is wrong with it (then *event is not set), NULL:
+// nothing. The event's texts and payload live in `arena`.
+MUST_CHECK enum nova_status stream_read(struct event *event, const char **damage,
+                                        struct stream *stream, int64_t n, struct arena *arena,
+                                        struct error *err);
 
 // Deletes the stream and makes an empty one.
 MUST_CHECK enum nova_status stream_make_again(struct stream *stream, struct error *err);
@@ -45,5 +51,6 @@ MUST_CHECK enum nova_status stream_publish(struct stream *stream, const struct e
 // Waits until every publish was answered, for as long as an answer may take. False: one failed.
 bool stream_flush(struct stream *stream);
 
-// False: a publish failed since the stream was inspected, so resynchronise.
-bool stream_is_good(struct stream *stream);
+// False: a publish failed since the stream was inspected, so resynchronise. The publishes up to
+// *acknowledged_n were stored, in order.
+bool stream_is_good(struct stream *stream, int64_t *acknowledged_n);

@@ -40,8 +40,6 @@ static void writer_inspect(struct writer *writer)
     struct relay_stream_seen seen;
     assert_int_equal(NOVA_OK, stream_inspect(&seen, writer->stream, &err));
     assert_int_equal(seen.last_n, seen.messages);
-    if (seen.last_n > 0)
-        assert_int_equal(seen.last_n, seen.carried_n);
     writer->last_n = seen.last_n;
 }
 
@@ -84,9 +82,10 @@ static bool writer_look(struct writer *writer)
     return good;
 }
 
-static void nothing_to_tell(void *context)
+static void nothing_to_tell(void *context, const struct event *event)
 {
     (void)context;
+    (void)event;
 }
 
 static void a_second_writer_is_refused_on_an_empty_stream_and_behind(void **state)
@@ -113,8 +112,8 @@ static void a_second_writer_is_refused_on_an_empty_stream_and_behind(void **stat
     assert_true(two.last_n >= 2 && two.last_n < 50);
     const char *damage = NULL;
     struct error err = {0};
-    assert_int_equal(
-        NOVA_OK, stream_verify(&damage, two.stream, 1, two.last_n, nothing_to_tell, NULL, &err));
+    assert_int_equal(NOVA_OK,
+                     stream_walk(&damage, two.stream, 1, two.last_n, nothing_to_tell, NULL, &err));
     assert_null(damage);
     writer_close(&one);
     writer_close(&two);

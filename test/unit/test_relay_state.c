@@ -9,8 +9,12 @@
 
 #include "outbox-relay/relay_state.h"
 
-static const struct relay_limits limits = {
-    .lease_ms = 4000, .check_ms = 60000, .poll_ms = 250, .stuck_ms = 10000};
+static const struct relay_limits limits = {.lease_ms = 4000,
+                                           .check_ms = 60000,
+                                           .poll_ms = 250,
+                                           .stuck_ms = 10000,
+                                           .verify_n = 5000,
+                                           .step_n = 50000};
 static const struct uuid event_id = {{1}}, other_id = {{2}}, log_id = {{3}}, other_log = {{4}};
 
 static void asks(enum relay_action action, const struct relay_state *state, int64_t now_ms)
@@ -21,17 +25,20 @@ static void asks(enum relay_action action, const struct relay_state *state, int6
 // A stream of `n` events at the positions 2, 4, ...
 static struct relay_stream_seen stream_of(int64_t n)
 {
-    return (struct relay_stream_seen){.first_n = n > 0,
-                                      .last_n = n,
-                                      .messages = n,
-                                      .config_is_ours = true,
-                                      .has_last = n > 0,
-                                      .last_is_ours = n > 0,
-                                      .last_sequence = n,
-                                      .carried_n = n,
-                                      .position = 2 * n,
-                                      .event_id = event_id,
-                                      .log_id = log_id};
+    return (struct relay_stream_seen){
+        .first_n = n > 0, .last_n = n, .messages = n, .config_is_ours = true};
+}
+
+// Such a stream's last message, and an outbox that holds all of it.
+static struct relay_compared same_up_to(int64_t n)
+{
+    return (struct relay_compared){.same = true, .position = 2 * n, .count = n};
+}
+
+static void when_compared(struct relay_state *state, struct relay_compared compared)
+{
+    asks(RELAY_DO_COMPARE, state, 0);
+    relay_was_compared(state, &compared, 0);
 }
 
 static void given_inspected(struct relay_state *state, const struct relay_stream_seen *seen)
@@ -56,8 +63,7 @@ static struct relay_state given_following(int64_t n)
     given_inspected(&state, &seen);
     asks(RELAY_DO_VERIFY, &state, 0);
     relay_was_verified(&state, NULL);
-    asks(RELAY_DO_COMPARE, &state, 0);
-    relay_was_compared(&state, true, &event_id, &log_id, 0);
+    when_compared(&state, same_up_to(n));
     asks(RELAY_DO_LOOK, &state, 0);
     return state;
 }
@@ -111,7 +117,7 @@ static void an_empty_stream_is_filled_from_the_first_event(void **unused)
     struct relay_stream_seen seen = stream_of(0);
     given_inspected(&state, &seen);
     relay_was_verified(&state, NULL);
-    relay_was_compared(&state, false, &event_id, &log_id, 0);
+    when_compared(&state, same_up_to(0));
     assert_int_equal(RELAY_FOLLOW, state.phase);
     assert_int_equal(0, state.settle.cursor);
     relay_was_looked(&state, 1, 0);
@@ -129,33 +135,34 @@ static void settlement_begins_behind_the_streams_last_event(void **unused)
 static void each_damage_is_named_and_the_stream_made_again(void **unused)
 {
     (void)unused;
-    struct relay_stream_seen good = stream_of(5), bad[8];
-    for (size_t i = 0; i < 8; i++)
-        bad[i] = good;
-    const char *const why[] = {"its first message is not number 1",
-                               "it has holes",
-                               "it has holes",
-                               "its configuration was changed",
-                               "its last message is not there",
-                               "its last message is not its last number",
-                               "its last message is not ours",
-                               "its last message carries another number"};
+    struct relay_stream_seen good = stream_of(5), bad[] = {good, good, good, good};
+    const char *const why[] = {"its first message is not number 1", "it has holes", "it has holes",
+                               "its configuration was changed"};
     bad[0].first_n = 2;
     bad[1].messages = 4;
     bad[2].deleted = 1;
     bad[3].config_is_ours = false;
-    bad[4].has_last = false;
-    bad[5].last_sequence = 4;
-    bad[6].last_is_ours = false;
-    bad[7].carried_n = 4;
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 4; i++) {
         struct relay_state state = given_leader();
         given_inspected(&state, &bad[i]);
+        assert_int_equal(1, relay_next(&state, 0).first_n); // nothing in it may be the only copy
+        when_compared(&state, same_up_to(5));
         assert_string_equal(why[i], state.why);
         asks(RELAY_DO_MAKE_AGAIN, &state, 0);
         relay_was_made_again(&state);
         asks(RELAY_DO_INSPECT, &state, 0);
     }
+}
+
+static void a_damaged_stream_with_an_event_that_the_outbox_lacks_is_kept(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_leader();
+    struct relay_stream_seen seen = stream_of(5);
+    seen.messages = 4;
+    given_inspected(&state, &seen);
+    when_compared(&state, (struct relay_compared){.same = false, .position = 10});
+    assert_int_equal(RELAY_STOPPED, state.phase);
 }
 
 static void a_message_that_cannot_be_read_is_damage(void **unused)
@@ -165,6 +172,7 @@ static void a_message_that_cannot_be_read_is_damage(void **unused)
     struct relay_stream_seen seen = stream_of(5);
     given_inspected(&state, &seen);
     relay_was_verified(&state, "a message cannot be read");
+    when_compared(&state, same_up_to(5));
     asks(RELAY_DO_MAKE_AGAIN, &state, 0);
     assert_null(relay_message_wrong(4, 4, 6, 8));
     assert_non_null(relay_message_wrong(4, 5, 6, 8));
@@ -174,16 +182,16 @@ static void a_message_that_cannot_be_read_is_damage(void **unused)
 static void a_check_reads_a_part_and_a_connect_the_whole(void **unused)
 {
     (void)unused;
-    int64_t last_n = 2 * RELAY_VERIFY_STEP + 10;
+    int64_t last_n = 2 * limits.verify_n + 10;
     struct relay_state state = given_following(last_n);
     struct relay_stream_seen seen = stream_of(last_n);
-    const int64_t first[] = {1, RELAY_VERIFY_STEP + 1, 2 * RELAY_VERIFY_STEP + 1, 1};
+    const int64_t first[] = {1, limits.verify_n + 1, 2 * limits.verify_n + 1, 1};
     for (size_t i = 0; i < 4; i++) { // the whole was read: the checks begin again
         relay_was_looked(&state, 0, limits.check_ms + 1);
         given_inspected(&state, &seen);
         assert_int_equal(first[i], relay_next(&state, 0).first_n);
         relay_was_verified(&state, NULL);
-        relay_was_compared(&state, true, &event_id, &log_id, 0);
+        when_compared(&state, same_up_to(last_n));
     }
     relay_has_reconnected(&state);
     given_inspected(&state, &seen);
@@ -191,24 +199,82 @@ static void a_check_reads_a_part_and_a_connect_the_whole(void **unused)
     assert_int_equal(last_n, relay_next(&state, 0).last_n);
 }
 
-static void another_event_or_log_at_the_end_stops_it_until_it_is_started_again(void **unused)
+static void a_long_stream_is_read_step_by_step_with_the_lease_renewed(void **unused)
 {
     (void)unused;
-    const struct {
-        bool found;
-        const struct uuid *event_id, *log_id;
-    } cases[] = {
-        {false, &event_id, &log_id}, {true, &other_id, &log_id}, {true, &event_id, &other_log}};
+    int64_t step_n = limits.step_n;
+    struct relay_state state = given_leader();
+    struct relay_stream_seen seen = stream_of(2 * step_n);
+    given_inspected(&state, &seen);
+    const int64_t first[] = {1, step_n, 2 * step_n - 1}; // one overlaps, for the order
     for (size_t i = 0; i < 3; i++) {
+        int64_t now_ms = (int64_t)(i + 1) * limits.lease_ms / 2;
+        asks(RELAY_DO_LEASE, &state, now_ms);
+        relay_was_leased(&state, true, now_ms);
+        asks(RELAY_DO_VERIFY, &state, now_ms);
+        assert_int_equal(first[i], relay_next(&state, now_ms).first_n);
+        relay_was_verified(&state, NULL);
+    }
+    asks(RELAY_DO_COMPARE, &state, 3 * limits.lease_ms / 2);
+}
+
+static void a_stream_that_goes_on_meanwhile_is_not_deleted(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_leader();
+    struct relay_stream_seen seen = stream_of(5);
+    given_inspected(&state, &seen);
+    relay_was_verified(&state, "a message cannot be read");
+    assert_true(relay_next(&state, 0).damaged);
+    when_compared(&state, same_up_to(5));
+    asks(RELAY_DO_MAKE_AGAIN, &state, 0);
+    assert_int_equal(5, relay_next(&state, 0).last_n);
+    relay_has_changed(&state);
+    asks(RELAY_DO_INSPECT, &state, 0);
+}
+
+static void an_event_is_the_same_by_its_id_and_its_log(void **unused)
+{
+    (void)unused;
+    assert_true(relay_event_is_same(&event_id, &log_id, true, &event_id, &log_id));
+    assert_false(relay_event_is_same(&event_id, &log_id, false, &event_id, &log_id));
+    assert_false(relay_event_is_same(&event_id, &log_id, true, &other_id, &log_id));
+    assert_false(relay_event_is_same(&event_id, &log_id, true, &event_id, &other_log));
+}
+
+static void an_outbox_that_lacks_an_event_stops_it_until_it_is_started_again(void **unused)
+{
+    (void)unused;
+    struct relay_compared cases[] = {same_up_to(5), same_up_to(5)};
+    cases[0].same = false;
+    cases[1].count = 4; // it has the last one, but an earlier one was not committed in time
+    for (size_t i = 0; i < 2; i++) {
         struct relay_state state = given_leader();
         struct relay_stream_seen seen = stream_of(5);
         given_inspected(&state, &seen);
         relay_was_verified(&state, NULL);
-        relay_was_compared(&state, cases[i].found, cases[i].event_id, cases[i].log_id, 0);
+        when_compared(&state, cases[i]);
         assert_int_equal(RELAY_STOPPED, state.phase);
         relay_has_reconnected(&state);
         relay_has_failed(&state);
         assert_int_equal(RELAY_STOPPED, state.phase);
+    }
+}
+
+static void events_are_counted_once_on_each_connection_to_the_outbox(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_leader();
+    struct relay_stream_seen seen = stream_of(5);
+    for (int i = 0; i < 4; i++) {
+        given_inspected(&state, &seen);
+        relay_was_verified(&state, NULL);
+        assert_int_equal(i % 2 == 0, relay_next(&state, 0).count);
+        when_compared(&state, same_up_to(5));
+        if (i == 1)
+            relay_has_reconnected_outbox(&state);
+        else
+            relay_was_looked(&state, 0, limits.check_ms + 1);
     }
 }
 
@@ -217,8 +283,15 @@ static void after_a_failed_publish_or_an_error_the_end_is_read_first(void **unus
     (void)unused;
     struct relay_state state = given_following(5);
     relay_was_looked(&state, 3, 0);
-    relay_publish_has_failed(&state);
-    asks(RELAY_DO_INSPECT, &state, 0);
+    relay_publish_has_failed(&state, 6);
+    relay_publish_has_failed(&state, 6); // told again until the stream was inspected
+    struct relay_stream_seen seen = stream_of(7);
+    given_inspected(&state, &seen);
+    relay_was_verified(&state, NULL);
+    assert_int_equal(7, relay_next(&state, 0).first_n); // nobody knows what message 7 is
+    assert_int_equal(7, relay_next(&state, 0).last_n);
+    when_compared(&state, same_up_to(7));
+    asks(RELAY_DO_LOOK, &state, 0);
     state = given_following(5);
     relay_was_looked(&state, 3, 0);
     relay_has_failed(&state); // in the middle of publishing them
@@ -259,7 +332,12 @@ int main(void)
         cmocka_unit_test(each_damage_is_named_and_the_stream_made_again),
         cmocka_unit_test(a_message_that_cannot_be_read_is_damage),
         cmocka_unit_test(a_check_reads_a_part_and_a_connect_the_whole),
-        cmocka_unit_test(another_event_or_log_at_the_end_stops_it_until_it_is_started_again),
+        cmocka_unit_test(a_damaged_stream_with_an_event_that_the_outbox_lacks_is_kept),
+        cmocka_unit_test(a_long_stream_is_read_step_by_step_with_the_lease_renewed),
+        cmocka_unit_test(a_stream_that_goes_on_meanwhile_is_not_deleted),
+        cmocka_unit_test(an_event_is_the_same_by_its_id_and_its_log),
+        cmocka_unit_test(an_outbox_that_lacks_an_event_stops_it_until_it_is_started_again),
+        cmocka_unit_test(events_are_counted_once_on_each_connection_to_the_outbox),
         cmocka_unit_test(after_a_failed_publish_or_an_error_the_end_is_read_first),
         cmocka_unit_test(writers_that_hold_a_hole_too_long_are_ended),
     };

@@ -1,0 +1,82 @@
+// compare.c - see compare.h.
+#include "outbox-relay/compare.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+
+// The messages as they were read.
+struct compare {
+    struct outbox_event *events;
+    size_t count, room;
+};
+
+static void compare_note(void *context, const struct event *event)
+{
+    struct compare *compare = context;
+    assert(compare->count < compare->room);
+    compare->events[compare->count++] = (struct outbox_event){
+        event->n, event->position, event->event_id, event->log_id, .same = false};
+}
+
+// One by one, and past what is wrong: slow, for a stream that will be made again.
+static enum nova_status compare_read_damaged(const char **damage, struct compare *compare,
+                                             struct stream *stream, const struct relay_step *step,
+                                             void (*alive)(void *context), void *context,
+                                             struct error *err)
+{
+    struct arena *arena = arena_create();
+    enum nova_status status = NOVA_OK;
+    int64_t position = 0;
+    for (int64_t n = step->first_n; n <= step->last_n && status == NOVA_OK; n++) {
+        const char *wrong = NULL;
+        struct event event;
+        status = stream_read(&event, &wrong, stream, n, arena, err);
+        if (status == NOVA_OK && wrong == NULL) {
+            wrong = relay_message_wrong(n, event.n, position, event.position);
+            position = event.position;
+            compare_note(compare, &event);
+        }
+        if (*damage == NULL)
+            *damage = wrong;
+        arena_reset(arena);
+        alive(context);
+    }
+    arena_destroy(&arena);
+    return status;
+}
+
+static enum nova_status compare_count(struct relay_compared *out, struct outbox *outbox,
+                                      int64_t last_n, struct error *err)
+{
+    enum nova_status status = outbox_count(&out->count, outbox, out->position, err);
+    if (status == NOVA_OK && out->count != last_n)
+        log_warn("relay: the outbox has not as many events as the stream",
+                 LOG_TEXT("service", outbox->service), LOG_INT("outbox", out->count),
+                 LOG_INT("stream", last_n), LOG_INT("position", out->position));
+    return status;
+}
+
+enum nova_status relay_compare(struct relay_compared *out, struct stream *stream,
+                               struct outbox *outbox, const struct relay_step *step,
+                               void (*alive)(void *context), void *context, struct arena *arena,
+                               struct error *err)
+{
+    *out = (struct relay_compared){.same = true};
+    struct compare compare = {
+        .room = step->last_n < step->first_n ? 0 : (size_t)(step->last_n - step->first_n + 1)};
+    compare.events = arena_alloc(arena, compare.room * sizeof *compare.events);
+    enum nova_status status =
+        step->damaged
+            ? compare_read_damaged(&out->damage, &compare, stream, step, alive, context, err)
+            : stream_walk(&out->damage, stream, step->first_n, step->last_n, compare_note, &compare,
+                          err);
+    if (status == NOVA_OK && compare.count > 0)
+        status = outbox_compare(compare.events, compare.count, outbox, arena, err);
+    for (size_t i = 0; i < compare.count; i++)
+        out->same = out->same && compare.events[i].same;
+    out->position = compare.count > 0 ? compare.events[compare.count - 1].position : 0;
+    if (status == NOVA_OK && step->count && out->damage == NULL)
+        status = compare_count(out, outbox, step->last_n, err);
+    return status;
+}
