@@ -126,13 +126,14 @@ static bool reader_stands(struct reader *reader, int64_t from_n)
     return stands;
 }
 
-enum nova_status reader_seek(struct reader *reader, int64_t from_n, struct error *err)
+enum nova_status reader_seek(struct reader *reader, int64_t last_n, struct error *err)
 {
     uint64_t last = 0;
+    int64_t from_n = last_n > 0 ? last_n : 1;
     reader_drop_batch(reader);
     reader_unsubscribe(reader);
     enum nova_status status = reader_stream_last(&last, reader, err);
-    if (status == NOVA_OK && from_n > (int64_t)last + 1)
+    if (status == NOVA_OK && last_n > (int64_t)last)
         // The stream lost its tail and is about to be filled again: wait for it.
         return error_set_transient(err, NOVA_UNAVAILABLE,
                                    "%s ends at %" PRIu64 ", before our checkpoint: its relay is "

@@ -1,8 +1,9 @@
 // reader.h - reads a stream from a place on, through a durable pull consumer of its own.
 //
 // The durable is for flow control and for showing lag; the caller's checkpoint is the truth. So
-// the reader opens at n = checkpoint + 1, and makes the durable anew whenever it does not stand
-// there: it is missing, ahead of the stream (which lost its tail), or its deliveries jump.
+// the reader opens at the checkpoint's own message, by which its caller sees whether it is the same
+// stream still, and makes the durable anew whenever it does not stand there: it is missing, ahead
+// of the stream (which lost its tail), or its deliveries jump.
 //
 // Ownership: a batch's messages live until the next reader_next or reader_destroy.
 // Threads:   one at a time per reader.
@@ -35,8 +36,9 @@ MUST_CHECK enum nova_status reader_create(struct reader **out, struct bus_connec
                                           struct error *err);
 void reader_destroy(struct reader **reader);
 
-// Makes the durable stand before from_n (1: the first event), by making it anew if need be.
-MUST_CHECK enum nova_status reader_seek(struct reader *reader, int64_t from_n, struct error *err);
+// Makes the durable stand before message last_n, the caller's last one, which so comes once more;
+// 0: before the first event. UNAVAILABLE (transient) while the stream does not reach it.
+MUST_CHECK enum nova_status reader_seek(struct reader *reader, int64_t last_n, struct error *err);
 
 // Up to `max` messages; waits wait_ms for the first. A message whose place is not the one after the
 // last (a jump) ends as ABORTED (transient): seek again.

@@ -53,7 +53,7 @@ struct books *books_create(const struct books_options *options)
            service);
     sql_of(books->lease_epoch, "SELECT epoch FROM %s.consumer_lease WHERE consumer = $1", service);
     sql_of(books->load,
-           "SELECT log_id, position, n, generation FROM %s.checkpoint"
+           "SELECT log_id, position, n, generation, event_id FROM %s.checkpoint"
            " WHERE consumer = $1 AND source = $2 AND partition_from = 0",
            service);
     // $3: the projection, $4: the generation of a reactor (0) or of a rebuild.
@@ -69,7 +69,8 @@ struct books *books_create(const struct books_options *options)
            " GROUP BY 1 ORDER BY 1",
            service);
     sql_of(books->move,
-           "UPDATE %s.checkpoint SET log_id = $4, position = $5, n = $6 WHERE consumer = $1"
+           "UPDATE %s.checkpoint SET log_id = $4, position = $5, n = $6, event_id = $9 WHERE "
+           "consumer = $1"
            " AND source = $2 AND partition_from = 0 AND n = $3 AND generation = $7"
            " AND EXISTS (SELECT FROM %s.consumer_lease WHERE consumer = $1 AND epoch = $8)",
            service);
@@ -163,6 +164,7 @@ enum nova_status books_load(struct inbox_checkpoint *checkpoint, int32_t *genera
         checkpoint->position = pg_get_int8(rows, 0, 1);
         checkpoint->n = pg_get_int8(rows, 0, 2);
         *generation = pg_get_int4(rows, 0, 3);
+        checkpoint->event_id = pg_get_uuid(rows, 0, 4);
     }
     pg_result_destroy(&rows);
     return status;
@@ -207,15 +209,16 @@ enum nova_status books_begin(enum inbox_outcome *outcome, struct books *books, c
     struct pg *pg = books->options.pg;
     struct pg_result *results[3] = {NULL};
     const struct pg_param params[] = {
-        pg_text(books->options.name), pg_text(source), pg_int8(from->n),    pg_uuid(&up->log_id),
-        pg_int8(up->position),        pg_int8(up->n),  pg_int4(generation), pg_int8(epoch),
+        pg_text(books->options.name), pg_text(source),       pg_int8(from->n),
+        pg_uuid(&up->log_id),         pg_int8(up->position), pg_int8(up->n),
+        pg_int4(generation),          pg_int8(epoch),        pg_uuid(&up->event_id),
     };
     assert(up->n > from->n && up->position > from->position);
     pg_pipeline_begin(pg);
     pg_pipeline_add(pg, "BEGIN", NULL, 0);
     pg_pipeline_add(pg, "SELECT pg_advisory_xact_lock(hashtextextended('nova inbox ' || $1, 0))",
                     params, 1);
-    pg_pipeline_add(pg, books->move, params, 8);
+    pg_pipeline_add(pg, books->move, params, 9);
     enum nova_status status = pg_pipeline_end(results, 3, NULL, pg, err);
     bool moved = status == NOVA_OK && pg_affected(results[2]) == 1;
     for (size_t i = 0; i < 3; i++)

@@ -65,7 +65,7 @@ static bool inbox_is_parked(const struct inbox_state *state, const struct uuid *
 
 static struct inbox_checkpoint checkpoint_of(const struct inbox_seen *seen)
 {
-    return (struct inbox_checkpoint){seen->log_id, seen->position, seen->n};
+    return (struct inbox_checkpoint){seen->log_id, seen->position, seen->n, seen->event_id};
 }
 
 // The whole rest of the batch, or one event of it.
@@ -108,6 +108,7 @@ void inbox_was_attached(struct inbox_state *state, int64_t deliveries)
 {
     assert(state->next == INBOX_DO_ATTACH);
     state->delivery = deliveries;
+    state->confirmed = state->checkpoint.n == 0 || state->filtered || !INBOX_RULE(EVENT);
     inbox_enter(state, INBOX_DO_READ, INBOX_WHY_WORK);
 }
 
@@ -122,7 +123,12 @@ static enum inbox_look inbox_look_at(const struct inbox_state *state,
     bool jump = state->filtered ? seen->delivery != state->delivery + 1 : seen->n > last->n + 1;
     if (jump && INBOX_RULE(JUMP))
         return LOOK_JUMP;
+    if (!state->confirmed && seen->n > last->n)
+        return LOOK_JUMP; // the checkpoint's own did not come
     if (!uuid_is_nil(&last->log_id) && !uuid_equal(&last->log_id, &seen->log_id) && INBOX_RULE(LOG))
+        return LOOK_OTHER_LOG;
+    if (seen->n == last->n && !uuid_is_nil(&last->event_id) &&
+        !uuid_equal(&last->event_id, &seen->event_id) && INBOX_RULE(EVENT))
         return LOOK_OTHER_LOG;
     if (seen->n <= last->n && INBOX_RULE(SKIP))
         return LOOK_SKIP;
@@ -166,6 +172,7 @@ void inbox_was_read(struct inbox_state *state, const struct inbox_seen *batch, u
         if (look == LOOK_JUMP || look == LOOK_OTHER_LOG)
             break;
         state->delivery = batch[i].delivery;
+        state->confirmed |= batch[i].n == state->checkpoint.n;
         if (look == LOOK_SKIP)
             continue;
         if (first == count)
@@ -186,14 +193,24 @@ void inbox_was_read(struct inbox_state *state, const struct inbox_seen *batch, u
     state->after_batch = end < count ? INBOX_DO_ATTACH : INBOX_DO_READ;
 }
 
-void inbox_was_idle(struct inbox_state *state, int64_t delivered_n, int64_t deliveries)
+static bool checkpoint_equal(const struct inbox_checkpoint *one,
+                             const struct inbox_checkpoint *other)
+{
+    return one->n == other->n && one->position == other->position &&
+           uuid_equal(&one->log_id, &other->log_id);
+}
+
+void inbox_was_idle(struct inbox_state *state, int64_t delivered_n, int64_t deliveries,
+                    const struct inbox_checkpoint *there)
 {
     assert(state->next == INBOX_DO_READ);
     // A filtered source passes over what it filters out, so there only the count of deliveries
     // tells.
     bool whole =
         state->filtered ? deliveries == state->delivery : delivered_n == state->checkpoint.n;
-    if (!whole && INBOX_RULE(IDLE))
+    if (!checkpoint_equal(&state->checkpoint, there) && INBOX_RULE(PLACE))
+        inbox_enter(state, INBOX_DO_LOAD, INBOX_WHY_WORK);
+    else if (!whole && INBOX_RULE(IDLE))
         inbox_enter(state, INBOX_DO_ATTACH, INBOX_WHY_JUMP);
     else
         state->attempts = 0; // reading works again

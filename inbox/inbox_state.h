@@ -3,7 +3,7 @@
 // It is told what was seen (a checkpoint, messages, how a transaction ended) and answers what to
 // do. It does no I/O and reads no clock, so a seeded simulation drives it through any history.
 //
-//   LOAD --checkpoint--> ATTACH --reader at n + 1--> READ --messages--> COMMIT --done--> READ
+//   LOAD --checkpoint--> ATTACH --reader at n----> READ --messages--> COMMIT --done--> READ
 //     ^                    ^                           |                  |  the whole batch, or
 //     |                    +---- a jump, a failure ----+                  |  event by event
 //     +------------- the checkpoint moved without us ---------------------+
@@ -14,7 +14,11 @@
 //   SKIP      a message at or below the checkpoint changes nothing.
 //   JUMP      a message that leaves one out is not taken: read again from n + 1.
 //   IDLE      nothing new, but the source says it delivered more (or less) than came: read again.
+//   PLACE     nothing new, but the checkpoint in the database is another: load it again.
 //   LOG       a message of another log than the checkpoint's stops everything.
+//   EVENT     so does message n of another event than the checkpoint's: an outbox that was restored
+//             from an older copy has filled a lost stream with other events under the same numbers.
+//             The reader begins at the checkpoint's own message, so that this is seen.
 //   TRANSIENT what may pass by itself is tried again for ever, and never parks anything.
 //   ALONE     an event is parked only after it failed as the only one in its transaction.
 //   BEHIND    events of a parked aggregate are parked behind it, so that order survives a retry.
@@ -43,6 +47,7 @@ struct inbox_checkpoint {
     struct uuid log_id; // nil: no event was seen yet, and any log is taken
     int64_t position;
     int64_t n;
+    struct uuid event_id; // nil: not known, and any event is taken
 };
 
 // One message as it was read.
@@ -51,6 +56,7 @@ struct inbox_seen {
     int64_t position;
     int64_t delivery; // JetStream's consumer sequence: grows by one with each delivery
     struct uuid log_id;
+    struct uuid event_id;
     struct uuid aggregate_id;
     bool wanted; // the consumer has something to do with it
 };
@@ -64,7 +70,7 @@ enum inbox_verdict {
 
 enum inbox_action {
     INBOX_DO_LOAD,   // read the checkpoint and the parked aggregates, then inbox_was_loaded
-    INBOX_DO_ATTACH, // make the reader start at checkpoint.n + 1, then inbox_was_attached
+    INBOX_DO_ATTACH, // make the reader start at checkpoint.n, then inbox_was_attached
     INBOX_DO_READ,   // fetch, then inbox_was_read
     INBOX_DO_COMMIT, // one transaction over messages [from, to), then inbox_was_committed
     INBOX_DO_WAIT,   // wait_ms, then inbox_has_waited
@@ -77,7 +83,7 @@ enum inbox_why {
     INBOX_WHY_JUMP,      // the source left something out, and does so again
     INBOX_WHY_FAILING,   // too much is parked
     INBOX_WHY_FENCED,    // another instance took over
-    INBOX_WHY_OTHER_LOG, // the source carries a log id that the checkpoint does not know
+    INBOX_WHY_OTHER_LOG, // the source carries another log, or another event at the checkpoint
 };
 
 struct inbox_step {
@@ -103,6 +109,7 @@ struct inbox_state {
     struct inbox_checkpoint checkpoint;
     bool filtered;    // the source is read through a subject filter: n may leave numbers out
     int64_t delivery; // of the last message that came from the reader
+    bool confirmed;   // the reader has shown the checkpoint's own message
     const struct inbox_seen *batch;
     uint32_t count; // of the batch
     uint32_t from;  // the first of the batch that is not committed
@@ -133,8 +140,10 @@ void inbox_was_read(struct inbox_state *state, const struct inbox_seen *batch, u
 void inbox_was_committed(struct inbox_state *state, enum inbox_outcome outcome);
 // A read brought nothing, and this is how far the source believes it delivered: the number of its
 // last message, and how many deliveries since the reader was made. The only sign of a lost last
-// message, and of a durable that is ahead of a stream that lost its tail.
-void inbox_was_idle(struct inbox_state *state, int64_t delivered_n, int64_t deliveries);
+// message, and of a durable that is ahead of a stream that lost its tail. `there` is the checkpoint
+// in the database: the only sign, before the next event, of a read model that was restored.
+void inbox_was_idle(struct inbox_state *state, int64_t delivered_n, int64_t deliveries,
+                    const struct inbox_checkpoint *there);
 void inbox_has_waited(struct inbox_state *state);
 // LOAD, ATTACH or READ did not work.
 void inbox_has_failed(struct inbox_state *state);

@@ -239,7 +239,7 @@ static void worker_attach(struct worker *worker)
         status = reader_create(&worker->reader, worker->options.connection, worker->source->service,
                                worker->options.durable, err);
     if (status == NOVA_OK)
-        status = reader_seek(worker->reader, worker->state.checkpoint.n + 1, err);
+        status = reader_seek(worker->reader, worker->state.checkpoint.n, err);
     worker->quick = status == NOVA_OK;
     if (status != NOVA_OK) {
         inbox_has_failed(&worker->state);
@@ -247,6 +247,19 @@ static void worker_attach(struct worker *worker)
         return;
     }
     inbox_was_attached(&worker->state, 0);
+}
+
+// Where the checkpoint stands in the database. Another generation's is no place of ours.
+static enum nova_status worker_place(struct inbox_checkpoint *there, struct worker *worker,
+                                     struct error *err)
+{
+    int32_t generation = 0;
+    enum nova_status status = worker_connect(worker, err);
+    if (status == NOVA_OK)
+        status = books_load(there, &generation, worker->books, worker->source->service, err);
+    if (status == NOVA_OK && generation != worker->generation)
+        there->n = -1;
+    return status;
 }
 
 // Asks the source how far it believes it delivered. Only a hint about lag when messages come; when
@@ -262,21 +275,27 @@ static enum nova_status worker_look(struct worker *worker, bool idle, struct err
         return status;
     worker->looked_ms = now_ms;
     worker_publish_pending(worker, look.pending);
+    struct inbox_checkpoint there;
     if (idle)
-        inbox_was_idle(&worker->state, look.delivered_n, 0);
-    return NOVA_OK;
+        status = worker_place(&there, worker, err);
+    if (idle && status == NOVA_OK)
+        inbox_was_idle(&worker->state, look.delivered_n, 0, &there);
+    return status;
 }
 
 // Nothing of what was read was taken: why?
 static void worker_note_refusal(struct worker *worker, const struct event *first)
 {
     char log_id[UUID_TEXT_BYTES], known[UUID_TEXT_BYTES];
-    uuid_format(log_id, &first->log_id);
-    uuid_format(known, &worker->state.checkpoint.log_id);
+    const struct inbox_checkpoint *checkpoint = &worker->state.checkpoint;
+    bool same_log = uuid_equal(&first->log_id, &checkpoint->log_id);
+    uuid_format(log_id, same_log ? &first->event_id : &first->log_id);
+    uuid_format(known, same_log ? &checkpoint->event_id : &checkpoint->log_id);
     if (worker->state.next == INBOX_DO_STOP)
         error_set(&worker->failure, NOVA_FAILED_PRECONDITION,
-                  "the stream carries log %s, the checkpoint knows %s: was PostgreSQL restored?",
-                  log_id, known);
+                  "the stream carries %s %s, the checkpoint knows %s: PostgreSQL was restored from "
+                  "an older copy; rebuild the projection",
+                  same_log ? "event" : "log", log_id, known);
     else if (worker->state.next == INBOX_DO_WAIT)
         error_set(&worker->failure, NOVA_DATA_LOSS,
                   "event %" PRId64 " at position %" PRId64 " cannot follow event %" PRId64
@@ -302,7 +321,7 @@ static void worker_take(struct worker *worker, const struct reader_message *mess
         worker->seen[i] = (struct inbox_seen){
             .n = messages[i].event.n,
             .position = messages[i].event.position,
-
+            .event_id = messages[i].event.event_id,
             .log_id = messages[i].event.log_id,
             .aggregate_id = messages[i].event.aggregate_id,
             .wanted = decoded->wanted,

@@ -229,8 +229,9 @@ static enum nova_status switch_books(struct rebuild *rebuild, struct error *err)
 {
     static const char *const steps[] = {
         "UPDATE %s.checkpoint AS live SET log_id = next.log_id, position = next.position,"
-        " n = next.n, generation = next.generation FROM %s.checkpoint AS next"
-        " WHERE next.consumer = $1 AND live.consumer = $2 AND next.source = live.source"
+        " n = next.n, event_id = next.event_id, generation = next.generation"
+        " FROM %s.checkpoint AS next WHERE next.consumer = $1 AND live.consumer = $2 AND "
+        "next.source = live.source"
         " AND next.partition_from = live.partition_from",
         "DELETE FROM %s.checkpoint WHERE consumer = $1 AND $2 <> ''",
         "DELETE FROM %s.dead_letter WHERE consumer = $2 AND $1 <> ''",

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum rule { SKIP = 1, JUMP, IDLE, LOG, TRANSIENT, ALONE, BEHIND, LIMIT, MOVED };
+// PLACE and EVENT need a restored database: test/sim/ takes them out.
+enum rule { SKIP = 1, JUMP, IDLE, LOG, TRANSIENT, ALONE, BEHIND, LIMIT, MOVED, PLACE, EVENT };
 static enum rule rule_taken_out;
 
 #define INBOX_RULE(name) (rule_taken_out != (name))
@@ -135,7 +136,8 @@ static void instance_read(struct world *world, struct instance *instance)
     inbox_was_read(&instance->state, instance->batch, count);
     if (count == 0) {
         int64_t last = instance->cursor - 1;
-        inbox_was_idle(&instance->state, last > 0 ? world->event[last].n : 0, instance->delivery);
+        inbox_was_idle(&instance->state, last > 0 ? world->event[last].n : 0, instance->delivery,
+                       &world->checkpoint);
     }
 }
 
@@ -197,7 +199,9 @@ static bool instance_step(struct world *world, struct instance *instance)
         instance_load(world, instance);
         break;
     case INBOX_DO_ATTACH:
-        instance->cursor = place_of(world, state->checkpoint.n);
+        instance->cursor = place_of(world, state->checkpoint.n); // behind it
+        if (instance->cursor > 1 && !world->faults.filtered)
+            instance->cursor--;
         instance->delivery = 0;
         instance->attaches++;
         inbox_was_attached(state, 0);
@@ -367,10 +371,11 @@ static struct inbox_state machine;
 
 static void machine_at(int64_t n, bool filtered)
 {
-    struct inbox_checkpoint checkpoint = {id_of('L', 0), n * 10, n};
+    struct inbox_checkpoint checkpoint = {id_of('L', 0), n * 10, n, id_of('E', n)};
     inbox_state_init(&machine, filtered, 1000);
     inbox_was_loaded(&machine, &checkpoint, NULL, 0);
     inbox_was_attached(&machine, 0);
+    machine.confirmed = true; // as if it had come
 }
 
 static struct inbox_seen seen(int64_t n, int64_t aggregate)
@@ -379,6 +384,7 @@ static struct inbox_seen seen(int64_t n, int64_t aggregate)
                                .position = n * 10,
                                .delivery = n,
                                .log_id = id_of('L', 0),
+                               .event_id = id_of('E', n),
                                .aggregate_id = id_of('A', aggregate),
                                .wanted = true};
 }
@@ -495,10 +501,38 @@ static void a_source_that_says_it_delivered_more_is_read_again(void **state)
     (void)state;
     machine_at(4, false);
     inbox_was_read(&machine, NULL, 0);
-    inbox_was_idle(&machine, 4, 0);
+    inbox_was_idle(&machine, 4, 0, &machine.checkpoint);
     assert_int_equal(inbox_next(&machine).action, INBOX_DO_READ);
-    inbox_was_idle(&machine, 57, 0);
+    inbox_was_idle(&machine, 57, 0, &machine.checkpoint);
     assert_int_equal(inbox_next(&machine).action, INBOX_DO_ATTACH);
+}
+
+static void a_checkpoint_that_was_restored_is_loaded_again(void **state)
+{
+    (void)state;
+    machine_at(4, false);
+    struct inbox_checkpoint older = {id_of('L', 0), 20, 2, id_of('E', 2)};
+    inbox_was_idle(&machine, 4, 0, &older);
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_LOAD);
+}
+
+static void another_event_at_the_checkpoint_stops_it(void **state)
+{
+    (void)state;
+    machine_at(4, false);
+    struct inbox_seen batch[] = {seen(4, 1), seen(5, 1)};
+    inbox_was_read(&machine, batch, 2); // its own event once more, and then a new one
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_COMMIT);
+    assert_int_equal(inbox_next(&machine).from, 1);
+    machine_at(4, false);
+    machine.confirmed = false;
+    inbox_was_read(&machine, &batch[1], 1); // nobody knows what message 4 is
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_WAIT);
+    machine_at(4, false);
+    batch[0].event_id = id_of('E', 77);
+    inbox_was_read(&machine, batch, 2);
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_STOP);
+    assert_int_equal(inbox_next(&machine).why, INBOX_WHY_OTHER_LOG);
 }
 
 static void fenced_is_the_end(void **state)
@@ -523,6 +557,8 @@ int main(void)
         cmocka_unit_test(transient_failures_wait_longer_and_longer_and_never_give_up),
         cmocka_unit_test(one_poison_event_parks_its_aggregate_and_nothing_else),
         cmocka_unit_test(a_source_that_says_it_delivered_more_is_read_again),
+        cmocka_unit_test(a_checkpoint_that_was_restored_is_loaded_again),
+        cmocka_unit_test(another_event_at_the_checkpoint_stops_it),
         cmocka_unit_test(fenced_is_the_end),
         cmocka_unit_test(every_event_takes_effect_once_and_in_order_or_is_parked),
         cmocka_unit_test(the_simulation_notices_each_rule_taken_out),
