@@ -32,7 +32,8 @@ def programs(build):
     """(name, command) of every test, with the binaries of this build."""
     for source in sorted((ROOT / "test/unit").glob("test_*.c")):
         yield f"unit/{source.stem}", [str(build / "test" / source.stem)]
-    for folder, pattern in (("unit", "*_test.*"), ("integration", "*_test.*"), ("tidy", "*_test.*")):
+    for folder, pattern in (("unit", "*_test.*"), ("integration", "*_test.*"), ("tidy", "*_test.*"),
+                            ("sim", "*_test.*")):
         for script in sorted((ROOT / "test" / folder).glob(pattern)):
             if script.suffix in SCRIPTS:
                 yield f"{folder}/{script.stem}", [SCRIPTS[script.suffix], str(script)]

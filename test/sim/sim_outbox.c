@@ -1,0 +1,241 @@
+// sim_outbox.c - PostgreSQL as writers and relays see it: transactions that overlap, positions that
+// become visible out of order, holes, crashes, an older copy put in its place.
+#include <string.h>
+
+#include "test/sim/sim.h"
+
+void sim_outbox_init(struct world *world)
+{
+    world->pg.outbox.next = 1;
+    world->pg.outbox.log = 1;
+}
+
+int64_t sim_outbox_last(const struct world *world)
+{
+    int64_t position = world->pg.outbox.next - 1;
+    while (position > 0 && world->pg.outbox.rows[position].state != ROW_COMMITTED)
+        position--;
+    return position;
+}
+
+// ---- a row comes and goes -----------------------------------------------------------------------
+
+static void outbox_forget(struct outbox_model *outbox, int64_t position)
+{
+    struct row *row = &outbox->rows[position];
+    if (outbox->version_at[row->aggregate][row->version] == position)
+        outbox->version_at[row->aggregate][row->version] = 0;
+    if (row->first && outbox->command_at[row->command] == position)
+        outbox->command_at[row->command] = 0;
+    *row = (struct row){0};
+}
+
+void sim_writer_abort(struct world *world, struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->inserted; i++)
+        outbox_forget(&world->pg.outbox, writer->positions[i]);
+    writer->transaction = 0;
+    writer->inserted = 0;
+}
+
+static void outbox_commit_row(struct world *world, int64_t position)
+{
+    struct outbox_model *outbox = &world->pg.outbox;
+    struct row *row = &outbox->rows[position];
+    row->state = ROW_COMMITTED;
+    row->flushed = SIM_RULE(sql, SYNC);
+    if (row->version != outbox->version_of[row->aggregate] + 1)
+        sim_broken(world, "aggregate %u goes from version %u to %u", row->aggregate,
+                   outbox->version_of[row->aggregate], row->version);
+    outbox->version_of[row->aggregate] = row->version;
+}
+
+// ---- writers ------------------------------------------------------------------------------------
+
+enum may { MAY_GO_ON, MAY_WAIT, MAY_NOT };
+
+// What a unique index says: another's open row is waited for.
+static enum may outbox_unique(const struct world *world, int64_t position)
+{
+    if (position == 0)
+        return MAY_GO_ON;
+    return world->pg.outbox.rows[position].state == ROW_OPEN ? MAY_WAIT : MAY_NOT;
+}
+
+static void writer_command_done(struct world *world, struct writer *writer)
+{
+    world->acknowledged[writer->command] = 1;
+    writer->command = 0;
+}
+
+static void writer_begin(struct world *world, struct writer *writer)
+{
+    const struct outbox_model *outbox = &world->pg.outbox;
+    const struct writer *other = &world->writer[draw(world, world->writers)];
+    if (writer->command == 0) {
+        if (world->quiet || outbox->next + 40 > POSITIONS || world->commands + 1 >= COMMANDS ||
+            world->events + 8 >= EVENTS)
+            return;
+        bool twin =
+            other != writer && other->command != 0 && sim_fault(world, FAULT_TWIN_COMMAND, 6);
+        writer->command = twin ? other->command : (uint16_t)++world->commands;
+        writer->aggregate = twin ? other->aggregate : (uint16_t)draw(world, world->aggregates);
+        writer->count = twin ? other->count : (uint16_t)(1 + draw(world, ROWS_PER_COMMAND));
+        world->command_events[writer->command] = (uint8_t)writer->count;
+    }
+    if (outbox->next + ROWS_PER_COMMAND > POSITIONS ||
+        outbox->version_of[writer->aggregate] + ROWS_PER_COMMAND >= 256) {
+        writer->command = 0;
+        return;
+    }
+    int16_t known = outbox->command_at[writer->command];
+    if (known != 0 && outbox->rows[known].state == ROW_COMMITTED && SIM_RULE(sql, COMMAND)) {
+        writer_command_done(world, writer); // the same answer again
+        return;
+    }
+    writer->version = outbox->version_of[writer->aggregate];
+    writer->transaction = ++world->pg.transactions;
+    writer->inserted = 0;
+    if (sim_fault(world, FAULT_STUCK_WRITER, 400))
+        writer->wake_ms = world->now_ms + 60000; // a stopped client, with its lock
+}
+
+static void writer_insert(struct world *world, struct writer *writer)
+{
+    struct outbox_model *outbox = &world->pg.outbox;
+    uint16_t version = (uint16_t)(writer->version + writer->inserted + 1);
+    bool first = writer->inserted == 0;
+    enum may may = SIM_RULE(sql, VERSION)
+                       ? outbox_unique(world, outbox->version_at[writer->aggregate][version])
+                       : MAY_GO_ON;
+    if (may == MAY_GO_ON && first && SIM_RULE(sql, COMMAND))
+        may = outbox_unique(world, outbox->command_at[writer->command]);
+    if (may == MAY_WAIT)
+        return;
+    if (outbox->next > POSITIONS) { // a crash has used them up
+        sim_writer_abort(world, writer);
+        writer->command = 0;
+        return;
+    }
+    if (may == MAY_NOT) { // loads and decides again, or meets its own events
+        sim_writer_abort(world, writer);
+        return;
+    }
+    int64_t position = outbox->next++;
+    uint16_t event = (uint16_t)++world->events;
+    world->event_aggregate[event] = writer->aggregate;
+    world->event_version[event] = version;
+    outbox->rows[position] = (struct row){.state = ROW_OPEN,
+                                          .log = outbox->log,
+                                          .aggregate = writer->aggregate,
+                                          .version = version,
+                                          .command = writer->command,
+                                          .event = event,
+                                          .first = first};
+    outbox->version_at[writer->aggregate][version] = (int16_t)position;
+    if (first)
+        outbox->command_at[writer->command] = (int16_t)position;
+    writer->positions[writer->inserted++] = (int16_t)position;
+}
+
+static void writer_commit(struct world *world, struct writer *writer)
+{
+    uint32_t count = writer->count;
+    if (!SIM_RULE(sql, ONE_BATCH) && count > 1 && draw(world, 8) == 0)
+        count--; // the last one is left out
+    for (uint32_t i = 0; i < count; i++)
+        outbox_commit_row(world, writer->positions[i]);
+    for (uint32_t i = count; i < writer->count; i++)
+        outbox_forget(&world->pg.outbox, writer->positions[i]);
+    SAY(world, "command %u committed, %u events at %d and behind", writer->command, count,
+        writer->positions[0]);
+    writer->transaction = 0;
+    writer->inserted = 0;
+    if (!sim_fault(world, FAULT_LOST_COMMIT, 12)) // else the client does not know, and repeats it
+        writer_command_done(world, writer);
+}
+
+void sim_writer_step(struct world *world, struct writer *writer)
+{
+    if (world->now_ms < world->pg.up_ms)
+        return;
+    if (writer->pg_epoch != world->pg.epoch) // its transaction went with the server
+        writer->pg_epoch = world->pg.epoch;
+    if (writer->transaction == 0)
+        writer_begin(world, writer);
+    else if (writer->inserted < writer->count)
+        writer_insert(world, writer);
+    else if (sim_fault(world, FAULT_ROLLBACK, 8))
+        sim_writer_abort(world, writer);
+    else
+        writer_commit(world, writer);
+}
+
+// ---- the server ---------------------------------------------------------------------------------
+
+void sim_pg_flush(struct world *world)
+{
+    for (int64_t p = 1; p < world->pg.outbox.next; p++)
+        world->pg.outbox.rows[p].flushed |= world->pg.outbox.rows[p].state == ROW_COMMITTED;
+}
+
+static void pg_connections_end(struct world *world)
+{
+    for (uint32_t i = 0; i < WRITERS; i++) {
+        sim_writer_abort(world, &world->writer[i]);
+        world->writer[i].wake_ms = 0;
+    }
+    world->pg.epoch++;
+    world->pg.up_ms = world->now_ms + draw(world, 2000);
+}
+
+static void outbox_recount(struct outbox_model *outbox)
+{
+    memset(outbox->version_of, 0, sizeof outbox->version_of);
+    for (int64_t p = 1; p < outbox->next; p++)
+        if (outbox->rows[p].state == ROW_COMMITTED &&
+            outbox->rows[p].version > outbox->version_of[outbox->rows[p].aggregate])
+            outbox->version_of[outbox->rows[p].aggregate] = outbox->rows[p].version;
+}
+
+void sim_pg_crash(struct world *world)
+{
+    struct outbox_model *outbox = &world->pg.outbox;
+    SAY(world, "PostgreSQL crashes");
+    pg_connections_end(world);
+    for (int64_t p = 1; p < outbox->next; p++)
+        if (outbox->rows[p].state == ROW_COMMITTED && !outbox->rows[p].flushed) {
+            uint16_t command = outbox->rows[p].command;
+            if (world->acknowledged[command])
+                sim_broken(world, "command %u was acknowledged and is lost", command);
+            outbox_forget(outbox, p);
+        }
+    outbox_recount(outbox);
+    int64_t ahead = draw(world, 33); // the sequence is logged ahead
+    if (outbox->next + ahead <= POSITIONS)
+        outbox->next += ahead;
+}
+
+void sim_pg_restore(struct world *world)
+{
+    struct pg *pg = &world->pg;
+    SAY(world, "PostgreSQL is restored from an older copy");
+    pg_connections_end(world);
+    // Putting a copy in place takes longer than a publish is under way.
+    world->nats.flight_count = world->nats.late_count = 0;
+    for (uint32_t i = 0; i < RELAYS; i++)
+        world->relay[i].lost_answers = world->relay[i].in_flight;
+    pg->outbox = pg->backup;
+    pg->restores++;
+    for (int64_t p = 1; p < pg->outbox.next; p++)
+        if (pg->outbox.rows[p].state == ROW_OPEN)
+            outbox_forget(&pg->outbox, p);
+    memset(world->acknowledged, 0, sizeof world->acknowledged);
+    for (int64_t p = 1; p < pg->outbox.next; p++)
+        if (pg->outbox.rows[p].state == ROW_COMMITTED)
+            world->acknowledged[pg->outbox.rows[p].command] = 1;
+    for (uint32_t i = 0; i < WRITERS; i++)
+        world->writer[i].command = 0;
+    pg->lease_owner = 0;
+    pg->lease_until_ms = 0;
+}
