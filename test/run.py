@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600  # a hanging test is a failure, not a hanging run
@@ -50,7 +51,8 @@ def sanitizer_options(folder):
 def run_program(command, build, reports):
     """(output, exit code)"""
     # Whoever runs the tests may have a Nova of their own in their environment.
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
+    clean = {key: value for key, value in os.environ.items()
+             if not key.startswith("NOVA_") or key.startswith(("NOVA_TEST_", "NOVA_FUZZ_"))}
     environment = dict(clean, CMOCKA_MESSAGE_OUTPUT="TAP", LC_ALL="C.UTF-8", NOVA_BUILD=str(build.relative_to(ROOT)),
                        **sanitizer_options(reports))
     try:
@@ -63,6 +65,7 @@ def run_program(command, build, reports):
 
 
 def run(name, command, build):
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="nova-reports.") as reports:
         os.chmod(reports, 0o1777)  # some tests run processes as another user
         output, code = run_program(command, build, reports)
@@ -71,9 +74,13 @@ def run(name, command, build):
     failed = len(re.findall(r"^not ok \d+", output, re.M)) + len(found)
     if failed == 0 and (code != 0 or passed == 0):
         failed = 1
-    print(f"{'ok  ' if failed == 0 else 'FAIL'} {name}: {passed} passed, {failed} failed", flush=True)
+    print(f"{'ok  ' if failed == 0 else 'FAIL'} {name}: {passed} passed, {failed} failed,"
+          f" {time.monotonic() - began:.0f} s", flush=True)
     if failed:
         print(output, *found, sep="\n", flush=True)
+    else:  # the seeds that were drawn, how much was tried
+        print("".join(f"     {line}\n" for line in output.splitlines() if line.startswith("# ")),
+              end="", flush=True)
     return passed, failed
 
 
@@ -95,7 +102,9 @@ def main():
     if not chosen:
         print(f"no test's name contains '{pattern}'")
         return 2
+    began = time.monotonic()
     results = [run(*each) for each in chosen]
+    print(f"{len(chosen)} programs in {(time.monotonic() - began) / 60:.1f} minutes")
     passed, failed = (sum(column) for column in zip(*results))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
