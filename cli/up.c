@@ -402,12 +402,20 @@ static bool phase_is(const char *home, const char *phase)
     return same;
 }
 
-// One `up` at a time in a home. Before home_make there may be no folder to lock: that is no
-// conflict either. The descriptor stays open until the process ends.
-static bool take_turn(const char *home)
+// One `up` at a time in a home, which is made first: two that find none would both go on. The
+// descriptor stays open until the process ends.
+static enum nova_status take_turn(const struct up *up, struct error *err)
 {
-    int folder = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder < 0 || flock(folder, LOCK_EX | LOCK_NB) == 0;
+    int folder = open(up->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        enum nova_status status = home_make(up->settings, err);
+        if (status != NOVA_OK)
+            return status;
+        folder = open(up->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (folder < 0 || flock(folder, LOCK_EX | LOCK_NB) != 0)
+        return error_set(err, NOVA_ABORTED, "another ./nova up is at work in %s", up->home);
+    return NOVA_OK;
 }
 
 int command_up(const struct settings *settings, int argc, char **argv)
@@ -419,10 +427,8 @@ int command_up(const struct settings *settings, int argc, char **argv)
             return command_usage("up", "up takes no '%s'", argv[i]);
         up.empty = true;
     }
-    if (!take_turn(up.home)) {
-        command_say("another ./nova up is at work in %s", up.home);
-        return EXIT_CODE_FAILED;
-    }
+    if (take_turn(&up, &err) != NOVA_OK)
+        return command_failed(&err);
     up.running = supervisor_find(up.home) != 0;
     if (up.running && phase_is(up.home, "stopping")) {
         command_say("is just stopping in %s; try again", up.home);

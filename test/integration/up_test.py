@@ -246,17 +246,22 @@ def a_server_that_cannot_run_is_named_and_not_left_in_a_loop():
 
 @case
 def two_ups_at_once_start_one_supervisor():
-    with Instance() as it:
-        both = [subprocess.Popen([str(NOVA), "up", "--empty"], env=it.environment(),
-                                 stderr=subprocess.PIPE, text=True) for _ in range(2)]
-        said = [each.communicate(timeout=PATIENCE_S * 3)[1] for each in both]
-        assert 0 in [each.returncode for each in both], said
-        assert it.sql("select 1") == [(1,)]
-        supervisors = subprocess.run(["pgrep", "-f", f"^{NOVA} up"], capture_output=True,
-                                     text=True).stdout.split()
-        mine = [pid for pid in supervisors
-                if str(it.home).encode() in pathlib.Path(f"/proc/{pid}/environ").read_bytes()]
-        assert len(mine) == 1, mine
+    for _ in range(3):
+        with Instance() as it:
+            two_ups_at_once(it)
+
+
+def two_ups_at_once(it):
+    both = [subprocess.Popen([str(NOVA), "up", "--empty"], env=it.environment(),
+                             stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [each.communicate(timeout=PATIENCE_S * 3)[1] for each in both]
+    assert 0 in [each.returncode for each in both], said
+    assert it.sql("select 1") == [(1,)]
+    supervisors = subprocess.run(["pgrep", "-f", f"^{NOVA} up"], capture_output=True,
+                                 text=True).stdout.split()
+    mine = [pid for pid in supervisors
+            if str(it.home).encode() in pathlib.Path(f"/proc/{pid}/environ").read_bytes()]
+    assert len(mine) == 1, mine
 
 
 @case
