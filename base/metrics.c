@@ -2,8 +2,13 @@
 #include "base/metrics.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum kind { KIND_COUNTER, KIND_GAUGE };
 
@@ -68,4 +73,26 @@ void metrics_print(FILE *out, const char *process)
         print_label(out, process);
         fprintf(out, "\"} %lld\n", (long long)metrics_get((enum metric)i));
     }
+}
+
+void metrics_save(const char *home, const char *kind, const char *name)
+{
+    char folder[PATH_MAX], path[PATH_MAX], next[PATH_MAX], process[128];
+    snprintf(process, sizeof process, "%s/%s", kind, name);
+    if (snprintf(folder, sizeof folder, "%s/run/metrics", home) >= PATH_MAX - 200)
+        return;
+    if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+        return;
+    int at = snprintf(path, sizeof path, "%s/%s.prom", folder, process);
+    for (char *slash = path + strlen(folder) + 1; *slash; slash++)
+        *slash = *slash == '/' ? '.' : *slash;
+    snprintf(next, sizeof next, "%.*s.%d", at, path, (int)getpid());
+    FILE *file = fopen(next, "we");
+    if (file == NULL)
+        return;
+    metrics_print(file, process);
+    bool whole = ferror(file) == 0;
+    whole = fclose(file) == 0 && whole;
+    if (!whole || rename(next, path) != 0)
+        unlink(next);
 }

@@ -20,3 +20,8 @@ int64_t metrics_get(enum metric metric);
 // Prometheus text format 0.0.4, with the label process="...". Only what this process ever touched:
 // a relay says nothing of an inbox.
 void metrics_print(FILE *out, const char *process);
+
+// The same into <home>/run/metrics/<kind>.<name>.prom, replaced as a whole, with the label
+// process="<kind>/<name>". A home without a folder run/ (a process that runs alone) gets none. What
+// cannot be written is left out: no process ends for want of a figure.
+void metrics_save(const char *home, const char *kind, const char *name);

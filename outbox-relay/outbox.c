@@ -36,6 +36,8 @@ void outbox_open(struct outbox *out, const char *service, struct pg *pg)
                                        service);
     out->sql_count =
         arena_printf(out->sql, "SELECT count(*) FROM %s.outbox WHERE position <= $1", service);
+    out->sql_head =
+        arena_printf(out->sql, "SELECT coalesce(max(position), 0) FROM %s.outbox", service);
     out->sql_lease = arena_printf(
         out->sql,
         "UPDATE %s.relay_lease SET epoch = epoch + (owner IS DISTINCT FROM $1)::int, owner = $1,"
@@ -235,6 +237,15 @@ enum nova_status outbox_count(int64_t *count, struct outbox *outbox, int64_t pos
     struct pg_param param = pg_int8(position);
     enum nova_status status = pg_query(&row, outbox->pg, outbox->sql_count, &param, 1, err);
     *count = status == NOVA_OK ? pg_get_int8(row, 0, 0) : 0;
+    pg_result_destroy(&row);
+    return status;
+}
+
+enum nova_status outbox_head(int64_t *position, struct outbox *outbox, struct error *err)
+{
+    struct pg_result *row = NULL;
+    enum nova_status status = pg_query(&row, outbox->pg, outbox->sql_head, NULL, 0, err);
+    *position = status == NOVA_OK ? pg_get_int8(row, 0, 0) : 0;
     pg_result_destroy(&row);
     return status;
 }

@@ -15,8 +15,8 @@ struct outbox {
     const char *service;
     struct pg *pg;
     struct arena *sql; // the statements below live here
-    const char *sql_rows, *sql_rows_to, *sql_holders, *sql_identities, *sql_count, *sql_lease,
-        *sql_writers, *sql_end;
+    const char *sql_rows, *sql_rows_to, *sql_holders, *sql_identities, *sql_count, *sql_head,
+        *sql_lease, *sql_writers, *sql_end;
 };
 
 struct outbox_row {
@@ -57,6 +57,10 @@ MUST_CHECK enum nova_status outbox_compare(struct outbox_event *events, size_t c
 // How many events there are up to a position.
 MUST_CHECK enum nova_status outbox_count(int64_t *count, struct outbox *outbox, int64_t position,
                                          struct error *err);
+
+// The highest visible position; 0: there is none.
+MUST_CHECK enum nova_status outbox_head(int64_t *position, struct outbox *outbox,
+                                        struct error *err);
 
 // Takes or renews the lease for lease_ms; *held false: another relay has it.
 MUST_CHECK enum nova_status outbox_lease(bool *held, struct outbox *outbox,

@@ -85,6 +85,7 @@ static void relay_alive(void *context)
     relay->alive_ms = now_ms();
     notify_watchdog();
     notify_status("%s, %" PRId64 " events", relay_phase_name(relay->state.phase), relay->state.n);
+    metrics_save(settings_text(relay->settings, SETTING_HOME), "relay", relay->service);
 }
 
 static void relay_on_message(void *context, const struct event *event)
@@ -166,6 +167,7 @@ static enum nova_status relay_do_inspect(struct relay *relay, struct error *err)
 {
     struct relay_stream_seen seen;
     enum nova_status status = stream_inspect(&seen, relay->stream, err);
+    metrics_add(METRIC_RELAY_RESYNCHRONISATIONS, 1);
     if (status == NOVA_OK)
         relay_was_inspected(&relay->state, &seen);
     return status;
@@ -215,17 +217,33 @@ static enum nova_status relay_do_make_again(struct relay *relay, const struct re
     }
     if (status == NOVA_OK)
         status = stream_make_again(relay->stream, err);
-    if (status == NOVA_OK)
+    if (status == NOVA_OK) {
+        metrics_add(METRIC_RELAY_HEALS, 1);
         relay_was_made_again(&relay->state);
+    }
+    return status;
+}
+
+// A look that is not full has seen the head; after a full one it is asked for.
+static enum nova_status relay_note_lag(struct relay *relay, int64_t settled, bool full,
+                                       struct error *err)
+{
+    int64_t cursor = relay->state.settle.cursor, head = cursor;
+    metrics_add(METRIC_RELAY_VOID_POSITIONS, cursor - settled - (int64_t)relay->batch.count);
+    enum nova_status status = full ? outbox_head(&head, &relay->outbox, err) : NOVA_OK;
+    metrics_set(METRIC_RELAY_LAG, head > cursor ? head - cursor : 0);
     return status;
 }
 
 static enum nova_status relay_do_look(struct relay *relay, struct error *err)
 {
+    int32_t limit = (int32_t)settings_int(relay->settings, SETTING_RELAY_BATCH);
+    int64_t settled = relay->state.settle.cursor;
     arena_reset(relay->arena);
-    enum nova_status status = outbox_look_at(
-        &relay->batch, &relay->outbox, &relay->state.settle,
-        (int32_t)settings_int(relay->settings, SETTING_RELAY_BATCH), relay->arena, err);
+    enum nova_status status = outbox_look_at(&relay->batch, &relay->outbox, &relay->state.settle,
+                                             limit, relay->arena, err);
+    if (status == NOVA_OK)
+        status = relay_note_lag(relay, settled, relay->batch.count >= (size_t)limit, err);
     if (status == NOVA_OK)
         relay_was_looked(&relay->state, (uint32_t)relay->batch.count, now_ms());
     return status;
@@ -251,6 +269,7 @@ static enum nova_status relay_do_end_stuck(struct relay *relay, struct error *er
     int ended;
     enum nova_status status =
         outbox_end_stuck(&ended, &relay->outbox, relay->state.limits.stuck_ms, err);
+    metrics_add(METRIC_RELAY_STUCK_WRITERS, ended);
     if (status == NOVA_OK)
         relay_has_ended_stuck(&relay->state, now_ms());
     return status;

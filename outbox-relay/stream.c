@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/metrics.h"
 #include "bus/topology.h"
 
 enum { WINDOW = 2048, ANSWER_MS = 5000, NEXT_MS = 2000 };
@@ -36,6 +37,7 @@ static void stream_on_answer(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr
         stream->failed = true;
     else if (!stream->failed)
         stream->acknowledged = (int64_t)ack->Sequence;
+    metrics_add(METRIC_RELAY_EVENTS, failure == NULL && ack != NULL);
     pthread_cond_broadcast(&stream->answered);
     pthread_mutex_unlock(&stream->lock);
     natsMsg_Destroy(msg);

@@ -102,6 +102,7 @@ static void run_tell(struct run *run)
         notify_status("starting");
     else
         notify_status("lag %" PRId64 " events, parked %" PRId64, status.pending, parked);
+    metrics_save(settings_text(run->settings, SETTING_HOME), "consumer", run->consumer->name);
     if (status.is_alive)
         notify_watchdog();
 }

@@ -9,6 +9,7 @@
 
 #include "base/access.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/notify.h"
 #include "bus/topology.h"
 #include "services/service_internal.h"
@@ -176,6 +177,8 @@ static enum nova_status service_watch(struct service *service, const sigset_t *s
             return status;
         if (rpc_server_is_alive(service->server, REQUEST_MS_MAX))
             notify_watchdog();
+        metrics_save(settings_text(service->settings, SETTING_HOME), "service",
+                     service->type->name);
         int signal = sigtimedwait(signals, NULL, &tick);
         if (signal > 0) {
             log_info("service: ending", LOG_TEXT("signal", strsignal(signal)));

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/metrics.h"
 #include "bus/topology.h"
 #include "projections/wait.h"
 #include "services/service_internal.h"
@@ -134,9 +135,9 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
     return NOVA_OK;
 }
 
-enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err)
+static enum nova_status service_dispatch(struct service_worker *worker, struct rpc_request *request,
+                                         struct error *err)
 {
-    struct service_worker *worker = context;
     const struct service_type *type = worker->service->type;
     struct service_call call = {.request = request};
     enum nova_status status =
@@ -151,6 +152,14 @@ enum nova_status service_handle(void *context, struct rpc_request *request, stru
     const struct command_rule *rule = service_rule_find(type, request->method->name);
     assert(rule != NULL); // service_check_type looked at start that each method has one
     return service_execute(worker, &call, rule, err);
+}
+
+enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err)
+{
+    enum nova_status status = service_dispatch(context, request, err);
+    metrics_add(METRIC_SERVICE_REQUESTS, 1);
+    metrics_add(METRIC_SERVICE_ERRORS, status != NOVA_OK);
+    return status;
 }
 
 bool service_type_is_whole(const struct service_type *type, const char **missing)

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "aggregates/runtime/runtime_internal.h"
+#include "base/metrics.h"
 #include "proto/sealed.h"
 
 enum { DIGEST_BYTES = 32 };
@@ -389,6 +390,7 @@ enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
         pg_rollback(runtime->pg); // nothing to do after a COMMIT
         if (!lost_a_race)
             return status;
+        metrics_add(METRIC_SERVICE_RETRIES, 1);
     }
     return error_set_transient(a.err, NOVA_ABORTED,
                                "other writers were first %d times; try again later",

@@ -189,6 +189,16 @@ def a_foreign_message_counts_as_damage():
 
 
 @case
+def what_was_healed_is_counted():
+    def heals():
+        text = (it.home / "run/metrics/relay.content.prom").read_text()
+        counted = [line.split()[-1] for line in text.splitlines()
+                   if line.startswith("nova_relay_heals_total{")]
+        return counted and int(counted[0]) > 0 and "nova_relay_events_total" in text
+    wait_for("the heals in the relay's metrics", heals)
+
+
+@case
 def a_permission_taken_away_is_said_and_nothing_is_lost():
     """nats-server tells of a refused publish only in passing: the relay must not wait for ever."""
     accounts = it.home / "nats/accounts.conf"

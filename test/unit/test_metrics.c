@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/metrics.h"
 
@@ -46,6 +48,31 @@ static void counters_and_gauges_print_as_prometheus_text(void **state)
     free(text);
 }
 
+static void a_home_gets_them_as_a_file(void **state)
+{
+    (void)state;
+    char home[] = "/tmp/nova-metrics.XXXXXX", path[128], text[512] = "";
+    assert_non_null(mkdtemp(home));
+    metrics_add(METRIC_RELAY_HEALS, 1);
+    metrics_save(home, "relay", "content"); // no folder run/: nothing happens
+    snprintf(path, sizeof path, "%s/run", home);
+    assert_int_equal(0, mkdir(path, 0700));
+    metrics_save(home, "consumer", "search/search_index");
+    metrics_save(home, "consumer", "search/search_index"); // replaced as a whole
+    snprintf(path, sizeof path, "%s/run/metrics/consumer.search.search_index.prom", home);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_non_null(strstr(text, "{process=\"consumer/search/search_index\"} "));
+    assert_int_equal(0, unlink(path));
+    snprintf(path, sizeof path, "%s/run/metrics", home);
+    assert_int_equal(0, rmdir(path)); // and no other file is left
+    snprintf(path, sizeof path, "%s/run", home);
+    assert_int_equal(0, rmdir(path));
+    assert_int_equal(0, rmdir(home));
+}
+
 static void *count(void *unused)
 {
     for (int i = 0; i < 20000; i++)
@@ -69,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_never_touched_is_not_printed),
         cmocka_unit_test(counters_and_gauges_print_as_prometheus_text),
+        cmocka_unit_test(a_home_gets_them_as_a_file),
         cmocka_unit_test(threads_lose_no_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
