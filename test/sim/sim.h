@@ -303,6 +303,10 @@ static inline struct uuid sim_uuid(uint8_t kind, uint32_t number)
 // ---- the parts ----------------------------------------------------------------------------------
 
 // sim_outbox.c
+enum may { MAY_GO_ON, MAY_WAIT, MAY_NOT };
+// An INSERT of this row: what its unique indexes say. MAY_GO_ON: it stands open at *position.
+enum may sim_outbox_insert(struct outbox_model *outbox, const struct row *row, int64_t *position);
+void sim_outbox_commit(struct world *world, int64_t position);
 void sim_outbox_init(struct world *world);
 void sim_writer_step(struct world *world, struct writer *writer);
 void sim_writer_abort(struct world *world, struct writer *writer); // its session ends
@@ -312,7 +316,11 @@ void sim_pg_restore(struct world *world);
 int64_t sim_outbox_last(const struct world *world); // the highest committed position
 
 // sim_stream.c
-void sim_nats_step(struct world *world); // handles one publish
+bool sim_nats_store(struct nats *nats, const struct publish *publish); // false: refused
+void sim_nats_lose(struct nats *nats, int64_t n);
+void sim_durable_make(struct nats *nats, int64_t from_n);
+int64_t sim_durable_next(struct nats *nats); // the next message that it delivers; 0: none
+void sim_nats_step(struct world *world);     // handles one publish
 void sim_nats_restart(struct world *world, bool keeps_late);
 void sim_nats_truncate(struct world *world, int64_t last);
 void sim_nats_make_again(struct world *world);

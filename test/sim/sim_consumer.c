@@ -69,12 +69,8 @@ static void consumer_attach(struct world *world, struct consumer *consumer)
                   nats->durable.delivered == nats->durable.ack_floor;
     if (stands && SIM_RULE(bus, DURABLE_AHEAD))
         stands = !nats->durable.stuck;
-    if (!stands) {
-        memset(&nats->durable, 0, sizeof nats->durable);
-        nats->durable.exists = true;
-        nats->durable.next = from_n;
-        nats->durable.ack_floor = nats->durable.delivered = from_n - 1;
-    }
+    if (!stands)
+        sim_durable_make(nats, from_n);
     consumer->last_n = from_n - 1;
     inbox_was_attached(&consumer->state, nats->durable.deliveries);
 }
@@ -86,15 +82,10 @@ static bool consumer_take(struct world *world, struct consumer *consumer, uint32
                           bool *bad)
 {
     struct nats *nats = &world->nats;
-    while (nats->durable.next <= nats->last && !nats->messages[nats->durable.next].there)
-        nats->durable.next++; // a lost block: the server goes on behind it
-    int64_t n = nats->durable.next;
-    if (n > nats->last)
+    int64_t n = sim_durable_next(nats);
+    if (n == 0)
         return false;
     const struct message *message = &nats->messages[n];
-    nats->durable.next++;
-    nats->durable.deliveries++;
-    nats->durable.delivered = n;
     if (!message->readable || sim_fault(world, FAULT_LOST_DELIVERY, 60))
         return true;
     *bad = !message->ours || message->n != n;
@@ -138,7 +129,7 @@ static void consumer_read(struct world *world, struct consumer *consumer)
     }
     if (sim_fault(world, FAULT_REDELIVER, 30) && nats->durable.ack_floor < nats->durable.next)
         nats->durable.next = nats->durable.ack_floor + 1; // nothing was acknowledged in time
-    while (!nats->durable.stuck && count < most && consumer_take(world, consumer, &count, &bad))
+    while (count < most && consumer_take(world, consumer, &count, &bad))
         continue;
     if (count > 0)
         inbox_was_read(&consumer->state, consumer->batch, count);

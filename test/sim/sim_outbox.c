@@ -38,7 +38,7 @@ void sim_writer_abort(struct world *world, struct writer *writer)
     writer->inserted = 0;
 }
 
-static void outbox_commit_row(struct world *world, int64_t position)
+void sim_outbox_commit(struct world *world, int64_t position)
 {
     struct outbox_model *outbox = &world->pg.outbox;
     struct row *row = &outbox->rows[position];
@@ -52,14 +52,31 @@ static void outbox_commit_row(struct world *world, int64_t position)
 
 // ---- writers ------------------------------------------------------------------------------------
 
-enum may { MAY_GO_ON, MAY_WAIT, MAY_NOT };
-
 // What a unique index says: another's open row is waited for.
-static enum may outbox_unique(const struct world *world, int64_t position)
+static enum may outbox_unique(const struct outbox_model *outbox, int64_t position)
 {
     if (position == 0)
         return MAY_GO_ON;
-    return world->pg.outbox.rows[position].state == ROW_OPEN ? MAY_WAIT : MAY_NOT;
+    return outbox->rows[position].state == ROW_OPEN ? MAY_WAIT : MAY_NOT;
+}
+
+enum may sim_outbox_insert(struct outbox_model *outbox, const struct row *row, int64_t *position)
+{
+    enum may may = SIM_RULE(sql, VERSION)
+                       ? outbox_unique(outbox, outbox->version_at[row->aggregate][row->version])
+                       : MAY_GO_ON;
+    if (may == MAY_GO_ON && row->first && SIM_RULE(sql, COMMAND))
+        may = outbox_unique(outbox, outbox->command_at[row->command]);
+    if (may != MAY_GO_ON)
+        return may;
+    *position = outbox->next++;
+    outbox->rows[*position] = *row;
+    outbox->rows[*position].state = ROW_OPEN;
+    outbox->rows[*position].log = outbox->log;
+    outbox->version_at[row->aggregate][row->version] = (int16_t)*position;
+    if (row->first)
+        outbox->command_at[row->command] = (int16_t)*position;
+    return MAY_GO_ON;
 }
 
 static void writer_command_done(struct world *world, struct writer *writer)
@@ -102,39 +119,29 @@ static void writer_begin(struct world *world, struct writer *writer)
 
 static void writer_insert(struct world *world, struct writer *writer)
 {
-    struct outbox_model *outbox = &world->pg.outbox;
-    uint16_t version = (uint16_t)(writer->version + writer->inserted + 1);
-    bool first = writer->inserted == 0;
-    enum may may = SIM_RULE(sql, VERSION)
-                       ? outbox_unique(world, outbox->version_at[writer->aggregate][version])
-                       : MAY_GO_ON;
-    if (may == MAY_GO_ON && first && SIM_RULE(sql, COMMAND))
-        may = outbox_unique(world, outbox->command_at[writer->command]);
-    if (may == MAY_WAIT)
-        return;
-    if (outbox->next > POSITIONS) { // a crash has used them up
+    struct row row = {.aggregate = writer->aggregate,
+                      .version = (uint16_t)(writer->version + writer->inserted + 1),
+                      .command = writer->command,
+                      .event = (uint16_t)(world->events + 1),
+                      .first = writer->inserted == 0};
+    int64_t position;
+    if (world->pg.outbox.next > POSITIONS) { // a crash has used them up
         sim_writer_abort(world, writer);
         writer->command = 0;
         return;
     }
-    if (may == MAY_NOT) { // loads and decides again, or meets its own events
+    switch (sim_outbox_insert(&world->pg.outbox, &row, &position)) {
+    case MAY_WAIT:
+        return;
+    case MAY_NOT: // loads and decides again, or meets its own events
         sim_writer_abort(world, writer);
         return;
+    case MAY_GO_ON:
+        break;
     }
-    int64_t position = outbox->next++;
-    uint16_t event = (uint16_t)++world->events;
-    world->event_aggregate[event] = writer->aggregate;
-    world->event_version[event] = version;
-    outbox->rows[position] = (struct row){.state = ROW_OPEN,
-                                          .log = outbox->log,
-                                          .aggregate = writer->aggregate,
-                                          .version = version,
-                                          .command = writer->command,
-                                          .event = event,
-                                          .first = first};
-    outbox->version_at[writer->aggregate][version] = (int16_t)position;
-    if (first)
-        outbox->command_at[writer->command] = (int16_t)position;
+    world->events++;
+    world->event_aggregate[row.event] = row.aggregate;
+    world->event_version[row.event] = row.version;
     writer->positions[writer->inserted++] = (int16_t)position;
 }
 
@@ -144,7 +151,7 @@ static void writer_commit(struct world *world, struct writer *writer)
     if (!SIM_RULE(sql, ONE_BATCH) && count > 1 && draw(world, 8) == 0)
         count--; // the last one is left out
     for (uint32_t i = 0; i < count; i++)
-        outbox_commit_row(world, writer->positions[i]);
+        sim_outbox_commit(world, writer->positions[i]);
     for (uint32_t i = count; i < writer->count; i++)
         outbox_forget(&world->pg.outbox, writer->positions[i]);
     SAY(world, "command %u committed, %u events at %d and behind", writer->command, count,

@@ -41,14 +41,21 @@ static void stream_check_append(struct world *world, const struct publish *publi
             sim_broken(world, "position %d is skipped", (int)p);
 }
 
-static bool stream_append(struct world *world, const struct publish *publish)
+bool sim_nats_store(struct nats *nats, const struct publish *publish)
 {
-    struct nats *nats = &world->nats;
     bool fits = nats->last < MESSAGES && (nats->limit == 0 || nats->last < nats->limit);
     if (!fits || (publish->expected_n >= 0 && publish->expected_n != nats->last))
         return false;
     nats->messages[++nats->last] = publish->message;
     nats->messages_there++;
+    return true;
+}
+
+static bool stream_append(struct world *world, const struct publish *publish)
+{
+    struct nats *nats = &world->nats;
+    if (!sim_nats_store(nats, publish))
+        return false;
     SAY(world, "message %d stored: event %u at position %d, by relay %u", (int)nats->last,
         publish->message.event, publish->message.position, publish->relay);
     stream_check_append(world, publish);
@@ -153,10 +160,10 @@ void sim_nats_make_again(struct world *world)
     memset(&world->nats.durable, 0, sizeof world->nats.durable);
 }
 
-static void nats_lose(struct world *world, int64_t n)
+void sim_nats_lose(struct nats *nats, int64_t n)
 {
-    world->nats.messages_there -= world->nats.messages[n].there;
-    world->nats.messages[n].there = false;
+    nats->messages_there -= nats->messages[n].there;
+    nats->messages[n].there = false;
 }
 
 static void nats_foreign(struct world *world)
@@ -171,6 +178,32 @@ static void nats_foreign(struct world *world)
     nats->messages_there++;
 }
 
+// ---- its durable --------------------------------------------------------------------------------
+
+void sim_durable_make(struct nats *nats, int64_t from_n)
+{
+    memset(&nats->durable, 0, sizeof nats->durable);
+    nats->durable.exists = true;
+    nats->durable.next = from_n;
+    nats->durable.ack_floor = nats->durable.delivered = from_n - 1;
+}
+
+int64_t sim_durable_next(struct nats *nats)
+{
+    if (!nats->durable.exists || nats->durable.stuck)
+        return 0;
+    while (nats->durable.next <= nats->last && !nats->messages[nats->durable.next].there)
+        nats->durable.next++; // a lost block: the server goes on behind it
+    if (nats->durable.next > nats->last)
+        return 0;
+    nats->durable.deliveries++;
+    if (nats->durable.delivered < nats->durable.next)
+        nats->durable.delivered = nats->durable.next;
+    return nats->durable.next++;
+}
+
+// ---- damage -------------------------------------------------------------------------------------
+
 void sim_nats_damage(struct world *world, enum sim_fault fault)
 {
     struct nats *nats = &world->nats;
@@ -181,7 +214,7 @@ void sim_nats_damage(struct world *world, enum sim_fault fault)
     switch (fault) {
     case FAULT_LOST_BLOCK:
         for (int64_t i = n; i < nats->last && i < n + 4; i++)
-            nats_lose(world, i);
+            sim_nats_lose(nats, i);
         break;
     case FAULT_BIT_FLIP:
         nats->messages[n].readable = false;
@@ -202,7 +235,7 @@ void sim_nats_damage(struct world *world, enum sim_fault fault)
         nats->limit = nats->last; // max_msgs: nothing fits any more
         if (draw(world, 2) == 0)
             while (nats->first <= n) // and old ones are gone
-                nats_lose(world, nats->first++);
+                sim_nats_lose(nats, nats->first++);
         break;
     default:
         break;
