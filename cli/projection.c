@@ -32,12 +32,11 @@ static void show_progress(void *context, const struct rebuild_progress *progress
     (void)context;
     if (!isatty(STDERR_FILENO))
         return;
-    int64_t all = progress->applied + (progress->pending > 0 ? progress->pending : 0);
-    if (progress->pending < 0)
+    if (progress->all < 0)
         fprintf(stderr, "\r\033[K  generation %" PRId32 ": starting", progress->generation);
     else
         fprintf(stderr, "\r\033[K  generation %" PRId32 ": %" PRId64 " of %" PRId64 " events",
-                progress->generation, progress->applied, all);
+                progress->generation, progress->applied, progress->all);
     fflush(stderr);
 }
 
@@ -58,6 +57,8 @@ static int rebuild(const struct settings *settings, const char *name)
                                              name, names[0]);
     }
     log_start("rebuild");
+    if (isatty(STDERR_FILENO)) // the progress says it
+        log_set_level(LOG_LEVEL_WARN);
     const struct rebuild_options options = {settings, projection, show_progress, NULL};
     enum nova_status status = rebuild_run(&generation, &options, &err);
     if (isatty(STDERR_FILENO))

@@ -18,7 +18,7 @@ struct books {
     char lease_take[SQL_BYTES], lease_renew[SQL_BYTES], lease_release[SQL_BYTES];
     char lease_epoch[SQL_BYTES];
     char load[SQL_BYTES], make[SQL_BYTES], parked[SQL_BYTES];
-    char move[SQL_BYTES], park[SQL_BYTES];
+    char move[SQL_BYTES], park[SQL_BYTES], forget[SQL_BYTES];
 };
 
 static void sql_of(char out[SQL_BYTES], const char *format, const char *service)
@@ -61,8 +61,10 @@ struct books *books_create(const struct books_options *options)
            "INSERT INTO %s.checkpoint (consumer, source, log_id, partition_from, partition_to,"
            " position, n, generation)"
            " SELECT $1, $2, '00000000-0000-0000-0000-000000000000', 0, 63, 0, 0, g FROM"
-           " (SELECT generation FROM %s.generation WHERE projection = $3 AND $4 = 0"
-           " UNION ALL SELECT $4 WHERE $4 > 0 OR $3 IS NULL) AS live (g) ON CONFLICT DO NOTHING",
+           " (SELECT CASE WHEN $4 = 0 THEN generation WHEN $4 > generation THEN $4 END"
+           " FROM %s.generation WHERE projection = $3"
+           " UNION ALL SELECT $4 WHERE $3 IS NULL) AS live (g) WHERE g IS NOT NULL"
+           " ON CONFLICT DO NOTHING",
            service);
     sql_of(books->parked,
            "SELECT aggregate_id, count(*) FROM %s.dead_letter WHERE consumer = $1 AND source = $2"
@@ -74,6 +76,7 @@ struct books *books_create(const struct books_options *options)
            " AND source = $2 AND partition_from = 0 AND n = $3 AND generation = $7"
            " AND EXISTS (SELECT FROM %s.consumer_lease WHERE consumer = $1 AND epoch = $8)",
            service);
+    sql_of(books->forget, "SELECT %s.drop_former_generations($1, $2)", service);
     sql_of(
         books->park,
         "INSERT INTO %s.dead_letter (consumer, source, n, position, event_id, aggregate_id, type,"
@@ -246,4 +249,11 @@ enum nova_status books_park(struct books *books, const char *source, const struc
         pg_int4(attempts),
     };
     return pg_query(NULL, books->options.pg, books->park, params, 10, err);
+}
+
+enum nova_status books_forget_former(struct books *books, struct error *err)
+{
+    const struct pg_param params[] = {pg_text(books->options.projection),
+                                      pg_text(books->options.name)};
+    return pg_query(NULL, books->options.pg, books->forget, params, 2, err);
 }

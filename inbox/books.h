@@ -63,3 +63,7 @@ MUST_CHECK enum nova_status books_begin(enum inbox_outcome *outcome, struct book
 MUST_CHECK enum nova_status books_park(struct books *books, const char *source,
                                        const struct decoded *decoded, const char *why,
                                        int32_t attempts, struct error *err);
+
+// Drops the projection's generations that are neither live nor being built, in that transaction.
+// Transient while a session holds one of them.
+MUST_CHECK enum nova_status books_forget_former(struct books *books, struct error *err);

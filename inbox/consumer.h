@@ -52,6 +52,9 @@ struct inbox_consumer {
     // A projection's tables lie in schema <projection>_g<generation>, its handlers' search_path;
     // NULL for a reactor, whose search_path is the service's schema.
     const char *projection;
+    // A type of event after which nothing of its aggregate may stay in former generations either:
+    // they are dropped in the batch's transaction. NULL: none.
+    const char *forgets;
     struct inbox_source sources[INBOX_SOURCES_MAX];
 };
 

@@ -139,6 +139,7 @@ static void worker_publish_pending(struct worker *worker, int64_t pending)
 {
     pthread_mutex_lock(&worker->lock);
     worker->status.pending = pending;
+    worker->status.head_n = worker->state.checkpoint.n + (pending > 0 ? pending : 0);
     worker->status.is_caught_up = pending == 0;
     pthread_mutex_unlock(&worker->lock);
 }
@@ -361,6 +362,17 @@ static void worker_read(struct worker *worker)
 // ---- commit -------------------------------------------------------------------------------------
 
 // Fails as permanent only through an event: it cannot be read, or its handler refused it.
+// Who is to be forgotten is forgotten in former generations, too. A rebuild's own is no former one.
+static enum nova_status worker_forget(struct worker *worker, const struct inbox_batch *batch,
+                                      struct error *err)
+{
+    const char *type = worker->options.consumer->forgets;
+    bool asked = false;
+    for (size_t i = 0; i < batch->count && type != NULL && worker->options.generation == 0; i++)
+        asked |= strcmp(batch->events[i]->type->type, type) == 0;
+    return asked ? books_forget_former(worker->books, err) : NOVA_OK;
+}
+
 static enum inbox_outcome worker_apply(struct worker *worker, const struct inbox_step *step)
 {
     struct error *err = &worker->failure;
@@ -376,7 +388,11 @@ static enum inbox_outcome worker_apply(struct worker *worker, const struct inbox
         }
         events[batch.count++] = &worker->batch[i].inbox;
     }
-    if (batch.count == 0 || worker->source->apply(&batch, worker->pg, err) == NOVA_OK)
+    enum nova_status status =
+        batch.count == 0 ? NOVA_OK : worker->source->apply(&batch, worker->pg, err);
+    if (status == NOVA_OK)
+        status = worker_forget(worker, &batch, err);
+    if (status == NOVA_OK)
         return INBOX_DONE;
     return err->transient ? INBOX_TRANSIENT : INBOX_PERMANENT;
 }

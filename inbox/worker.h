@@ -37,6 +37,7 @@ struct worker_status {
     struct inbox_checkpoint checkpoint;
     int32_t generation;
     int64_t pending;   // events of the source that are not yet applied; -1: not known
+    int64_t head_n;    // of the source, when it was last asked
     bool is_caught_up; // the last look showed nothing pending
     int64_t parked_events;
     uint32_t parked_aggregates;

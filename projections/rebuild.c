@@ -22,6 +22,7 @@ enum {
     CONNECT_WAIT_MS = 10000,
     HOLD_MS_MAX = 3000, // the live consumer waits this long; its lock gives up after 5 s
     HOLDS_MAX = 100,
+    LOCK_MS_MAX = 2000,
     STANDBY_MS_MAX = 2 * LEASE_MS,
 };
 
@@ -77,6 +78,30 @@ static enum nova_status rebuild_connect(struct rebuild *rebuild, struct error *e
     return status;
 }
 
+// Held until the connection ends, however it ends; before the generation's number is read, which
+// is live when another one is done. PostgreSQL may notice a moment late that a killed one is gone.
+static enum nova_status rebuild_lock(struct rebuild *rebuild, struct error *err)
+{
+    static const char sql[] =
+        "SELECT pg_try_advisory_lock(hashtextextended('nova rebuild ' || $1, 0))";
+    const struct pg_param name[] = {pg_text(rebuild->options->projection->name)};
+    int64_t began_ms = worker_now_ms();
+    enum nova_status status = NOVA_OK;
+    bool taken = false;
+    while (status == NOVA_OK && !taken && worker_now_ms() - began_ms < LOCK_MS_MAX) {
+        struct pg_result *rows = NULL;
+        status = pg_query(&rows, rebuild->pg, sql, name, 1, err);
+        taken = status == NOVA_OK && pg_get_bool(rows, 0, 0);
+        pg_result_destroy(&rows);
+        if (!taken)
+            sleep_ms(TICK_MS);
+    }
+    if (status == NOVA_OK && !taken)
+        status = error_set(err, NOVA_ABORTED, "another rebuild of %s is at work",
+                           rebuild->options->projection->name);
+    return status;
+}
+
 // ---- the next generation ------------------------------------------------------------------------
 
 // Runs SQL whose %s are the consumer's schema, with $1 the rebuild's name and $2 the consumer's.
@@ -100,12 +125,22 @@ static enum nova_status forget_books(struct rebuild *rebuild, struct error *err)
                : status;
 }
 
+// What rebuilds of other numbers left behind.
+static enum nova_status forget_others(struct rebuild *rebuild, struct error *err)
+{
+    static const char *const steps[] = {
+        "DELETE FROM %s.checkpoint WHERE consumer LIKE $2 || '@%%' AND consumer <> $1",
+        "DELETE FROM %s.dead_letter WHERE consumer LIKE $2 || '@%%' AND consumer <> $1"};
+    enum nova_status status = run_books(rebuild, steps[0], err);
+    return status == NOVA_OK ? run_books(rebuild, steps[1], err) : status;
+}
+
 static enum nova_status make_in_transaction(struct rebuild *rebuild, struct error *err)
 {
     bool known = false;
     const struct projection *projection = rebuild->options->projection;
-    enum nova_status status = NOVA_OK;
-    if (rebuild->before.previous > 0)
+    enum nova_status status = forget_others(rebuild, err);
+    if (status == NOVA_OK && rebuild->before.previous > 0)
         status = generation_drop(rebuild->pg, projection, rebuild->before.previous, err);
     if (status == NOVA_OK)
         status = generation_create(&known, rebuild->pg, projection, rebuild->number, err);
@@ -177,9 +212,13 @@ static enum nova_status rebuild_tick(bool *caught_up, struct rebuild *rebuild, s
     *caught_up = status.active && status.source_count > 0;
     for (size_t i = 0; i < status.source_count; i++) {
         progress.applied += status.sources[i].checkpoint.n;
+        progress.all += status.sources[i].head_n;
         *caught_up &= status.sources[i].is_caught_up;
     }
-    progress.pending = status.active ? status.pending : -1;
+    if (!status.active || status.pending < 0)
+        progress.all = -1;
+    else if (progress.all < progress.applied)
+        progress.all = progress.applied;
     if (rebuild->options->progress != NULL)
         rebuild->options->progress(rebuild->options->context, &progress);
     if (status.failing)
@@ -333,6 +372,8 @@ enum nova_status rebuild_run(int32_t *out, const struct rebuild_options *options
 {
     struct rebuild rebuild = {.options = options, .consumer = options->projection->consumer};
     enum nova_status status = rebuild_connect(&rebuild, err);
+    if (status == NOVA_OK)
+        status = rebuild_lock(&rebuild, err);
     if (status == NOVA_OK)
         status = rebuild_make(&rebuild, err);
     if (status == NOVA_OK) {

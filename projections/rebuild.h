@@ -4,10 +4,11 @@
 //   N+1 is nowhere behind it -> views, checkpoint and generation switch in one transaction
 //
 // Readers see one generation or the other, never none and never an older state. The former
-// generation stays until the next rebuild. Killed at any point, a rebuild goes on where it was.
+// generation stays until the next rebuild, or until a person is to be forgotten. Killed at any
+// point, a rebuild goes on where it was.
 //
 // Ownership: borrows its options.
-// Threads:   one rebuild of a projection at a time; a second one is refused by its lease.
+// Threads:   one rebuild of a projection at a time; a second one is refused by a lock.
 // Errors:    PostgreSQL's and NATS's; ABORTED when another rebuild of it is at work.
 #pragma once
 #include "base/settings.h"
@@ -15,7 +16,8 @@
 
 struct rebuild_progress {
     int32_t generation;
-    int64_t applied, pending; // events; pending -1: not known yet
+    int64_t applied;
+    int64_t all; // events of all streams when they were last asked; -1: not known yet
 };
 
 struct rebuild_options {

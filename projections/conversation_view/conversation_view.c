@@ -238,6 +238,7 @@ const struct inbox_consumer consumer_communication_conversation_view = {
     .service = "communication",
     .kind = INBOX_PROJECTION,
     .projection = "conversation_view",
+    .forgets = "user.deleted",
     .sources = {{"communication",
                  {"conversation.created", "message.sent", "message.edited", "message.deleted",
                   "message.read"},

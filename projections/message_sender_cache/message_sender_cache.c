@@ -82,5 +82,6 @@ const struct inbox_consumer consumer_communication_message_sender_cache = {
     .service = "communication",
     .kind = INBOX_PROJECTION,
     .projection = "message_sender_cache",
+    .forgets = "user.deleted",
     .sources = {{"identity", {USER_EVENTS}, apply_identity}},
 };

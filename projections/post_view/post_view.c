@@ -300,6 +300,7 @@ const struct inbox_consumer consumer_content_post_view = {
     .service = "content",
     .kind = INBOX_PROJECTION,
     .projection = "post_view",
+    .forgets = "user.deleted",
     .sources = {{"content",
                  {"post.created", "post.updated", "post.deleted", "comment.created",
                   "comment.updated", "comment.deleted"},

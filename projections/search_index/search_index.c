@@ -261,6 +261,7 @@ const struct inbox_consumer consumer_search_search_index = {
     .service = "search",
     .kind = INBOX_PROJECTION,
     .projection = "search_index",
+    .forgets = "user.deleted",
     .sources = {{"identity", {USER_EVENTS}, apply_identity},
                 {"content", {"post.created", "post.updated", "post.deleted"}, apply_content}},
 };

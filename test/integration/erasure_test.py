@@ -80,6 +80,14 @@ def a_person_writes_and_is_read():
 
 
 @case
+def a_former_generation_of_each_projection_holds_them_as_well():
+    for projection, table in (("message_sender_cache", "sender"), ("search_index", "person"),
+                              ("post_view", "author"), ("conversation_view", "message")):
+        it.nova("projection", "rebuild", projection)
+        assert it.sql(f"select 1 from {projection}_g1.{table} limit 1"), projection
+
+
+@case
 def before_the_deletion_the_search_for_bytes_finds_them():
     rewrite()
     found = {name for name, _ in places(it.home / "pg", without=("pg_wal",))}
@@ -91,6 +99,7 @@ def after_the_deletion_no_file_holds_them():
     known["leaves"] = {each: list(outbox_leaves(it, each)) for each in SERVICES}
     call("identity", "DeleteUser", {"user_id": known["user"]}, "--as", known["user"])
     wait_for("all read models and reactors", it.is_caught_up)
+    assert it.sql("select nspname from pg_namespace where nspname ~ '_g1$'") == []
     rewrite()
     found = places(it.home / "pg", it.home / "nats", it.home / "logs", it.home / "run",
                    without=("pg_wal",))

@@ -155,6 +155,25 @@ def a_rebuild_that_was_killed_can_be_run_again():
     assert differences(now, generation()) == dict.fromkeys(TABLES, 0)
 
 
+@case
+def of_two_rebuilds_at_once_one_is_refused_and_nothing_is_left_of_it():
+    """A second one that came late once filled the generation that had just gone live, again."""
+    for _ in range(3):
+        before = generation()
+        started = [subprocess.Popen([str(NOVA), "projection", "rebuild", "search_index"],
+                                    env=it.environment(), stderr=subprocess.PIPE, text=True)
+                   for _ in range(3)]
+        said = [each.communicate(timeout=120)[1] for each in started]
+        done = [each.returncode == 0 for each in started]
+        assert any(done), said
+        assert all("another rebuild of search_index is at work" in text
+                   for good, text in zip(done, said) if not good), said
+        assert generation() == before + sum(done), said
+        assert differences(before, before + 1) == dict.fromkeys(TABLES, 0) or sum(done) > 1
+    assert it.sql("select consumer from search.checkpoint where consumer like '%@%'") == []
+    assert it.sql("select count(*) from search.dead_letter") == [(0,)]
+
+
 if __name__ == "__main__":
     with it:
         it.up()
