@@ -1,6 +1,7 @@
 // notify.c - see notify.h. One datagram a message, never waiting.
 #include "base/notify.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum { NOTIFY_TEXT_BYTES = 240 };
 
 static void notify_send(const char *message)
 {
@@ -47,13 +50,26 @@ void notify_watchdog(void)
     notify_send(atomic_load(&is_ready) ? "READY=1\nWATCHDOG=1" : "WATCHDOG=1");
 }
 
+static pthread_mutex_t trouble_lock = PTHREAD_MUTEX_INITIALIZER;
+static char trouble[NOTIFY_TEXT_BYTES];
+
+void notify_trouble(const char *what)
+{
+    pthread_mutex_lock(&trouble_lock);
+    snprintf(trouble, sizeof trouble, "%.*s", (int)strcspn(what, "\n"), what);
+    pthread_mutex_unlock(&trouble_lock);
+}
+
 void notify_status(const char *format, ...)
 {
-    char message[256] = "STATUS=";
+    char text[NOTIFY_TEXT_BYTES], message[2 * NOTIFY_TEXT_BYTES + 32];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message + 7, sizeof message - 7, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    message[7 + strcspn(message + 7, "\n")] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    pthread_mutex_lock(&trouble_lock);
+    snprintf(message, sizeof message, "STATUS=%s\nX_NOVA_TROUBLE=%s", text, trouble);
+    pthread_mutex_unlock(&trouble_lock);
     notify_send(message);
 }

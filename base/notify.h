@@ -12,3 +12,6 @@ void notify_ready(void);
 void notify_watchdog(void);
 // One line for people: "waiting for the stream".
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// What only a person can put right ("the outbox lacks events of the stream"); "" when it is over.
+// It goes with each status from the next one on; `nova status` and `nova up` say it and fail.
+void notify_trouble(const char *what);

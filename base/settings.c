@@ -352,7 +352,7 @@ static enum nova_status load_environment(struct settings *settings, struct error
         char name[KEY_BYTES_MAX + 8];
         environment_name(name, table[i].key);
         const char *text = getenv(name);
-        if (!text)
+        if (!text || (i == SETTING_HOME && !*text))
             continue;
         enum nova_status status = settings_set(settings, (enum setting)i, text, name, err);
         if (status != NOVA_OK)
@@ -444,6 +444,28 @@ static enum nova_status check_home(const struct settings *settings, struct error
     return NOVA_OK;
 }
 
+// What `nova up` wrote down of the ports, for those that nothing nearer to the caller names. A port
+// that changes hands counts as set by no file: children are told of it by the environment.
+static enum nova_status load_ports(struct settings *settings, bool may_change, struct error *err)
+{
+    static const enum setting ports[] = {SETTING_POSTGRES_PORT, SETTING_NATS_PORT,
+                                         SETTING_NATS_MONITOR_PORT};
+    char *path = copy_printf("%s/run/ports.yaml", settings->values[SETTING_HOME].text);
+    struct settings *there = calloc(1, sizeof *there);
+    assert(there);
+    enum nova_status status = access(path, R_OK) == 0 ? load_file(there, path, err) : NOVA_OK;
+    for (size_t i = 0; i < sizeof ports / sizeof *ports && status == NOVA_OK; i++) {
+        const struct value *from = &there->values[ports[i]];
+        const struct value *to = &settings->values[ports[i]];
+        bool stays = strcmp(to->origin, "default") != 0 && (may_change || !to->from_file);
+        if (from->text && !stays)
+            status = settings_set(settings, ports[i], from->text, from->origin, err);
+    }
+    settings_destroy(&there);
+    free(path);
+    return status;
+}
+
 // The file decides about everything but itself, so the flags and the environment choose it, and
 // are laid over it afterwards.
 static enum nova_status load_found_file(struct settings *settings, const char *root,
@@ -493,6 +515,8 @@ enum nova_status settings_load(struct settings **out, const struct settings_opti
     }
     make_home_absolute(settings, root);
     status = check_home(settings, err);
+    if (status == NOVA_OK)
+        status = load_ports(settings, options && options->ports_may_change, err);
     if (status != NOVA_OK)
         settings_destroy(&settings);
     *out = settings;

@@ -5,7 +5,9 @@
 //     postgres:
 //       port: 15433
 // The file is the one that --config or NOVA_CONFIG names; else <root>/nova.yaml, else
-// <home>/nova.yaml, when they exist. The root is NOVA_ROOT, else the current folder.
+// <home>/nova.yaml, when they exist. The root is NOVA_ROOT, else the current folder. What listens
+// in a home is written into <home>/run/ports.yaml by `nova up`, and goes before nova.yaml: a second
+// instance is spoken to by its home alone. NOVA_HOME empty is as if it were not set.
 //
 // Ownership: texts that getters return live as long as the settings.
 // Threads:   nothing changes after settings_load: safe from any thread.
@@ -37,6 +39,7 @@ struct settings_options {
     const char *config;           // --config; NULL: search
     const char *const *overrides; // flags: "postgres.port=15433"
     size_t override_count;
+    bool ports_may_change; // `nova up`: <home>/run/ports.yaml goes behind nova.yaml, not before it
 };
 
 // Reads the environment (getenv), the file and the overrides. `options` may be NULL.

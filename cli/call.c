@@ -10,7 +10,7 @@
 #include "proto/json.h"
 #include "proto/sealed.h"
 
-enum { INPUT_BYTES_MAX = 4 << 20 };
+enum { INPUT_BYTES_MAX = 4 << 20, SERVICES_MAX = 16 };
 
 struct call {
     const char *service, *method, *json;
@@ -102,6 +102,12 @@ static void print_method(const ProtobufCMethodDescriptor *method)
 
 static int print_list(const struct call *call)
 {
+    const char *names[SERVICES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < contract_service_count() && count < SERVICES_MAX; i++)
+        names[count++] = contract_service_at(i)->name;
+    if (call->service != NULL && contract_service_find(call->service) == NULL)
+        return command_unknown("call", "service", call->service, names, count);
     for (size_t i = 0; i < contract_service_count(); i++) {
         const struct contract_service *service = contract_service_at(i);
         if (call->service != NULL && strcmp(call->service, service->name) != 0)

@@ -55,6 +55,20 @@ int command_usage(const char *command, const char *format, ...)
     return EXIT_CODE_USAGE;
 }
 
+int command_unknown(const char *command, const char *what, const char *word,
+                    const char *const *known, size_t known_count)
+{
+    const char *meant = nearest_word(word, known, known_count);
+    char all[512] = "";
+    for (size_t i = 0; i < known_count && meant == NULL; i++) {
+        size_t at = strlen(all);
+        snprintf(all + at, sizeof all - at, "%s%s", i > 0 ? ", " : "", known[i]);
+    }
+    if (meant)
+        return command_usage(command, "no %s '%s'; did you mean '%s'?", what, word, meant);
+    return command_usage(command, "no %s '%s'; there are %s", what, word, all);
+}
+
 static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
@@ -201,6 +215,7 @@ int command_main(int argc, char **argv)
         return command_usage("", "'%s' is ./nova's, not the binary's", call.command->name);
     call.options.overrides = call.overrides + (call.overrides[0] ? 0 : 1);
     call.options.override_count += call.overrides[0] ? 1 : 0;
+    call.options.ports_may_change = strcmp(call.command->name, "up") == 0;
     if (settings_load(&settings, &call.options, &err) != NOVA_OK)
         return command_failed(&err);
     enum log_level level = LOG_LEVEL_INFO;

@@ -21,7 +21,11 @@ int command_main(int argc, char **argv);
 
 // "nova: <text>" on stderr.
 void command_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-// The same; returns EXIT_CODE_FAILED.
+// "no <what> '<word>'; did you mean '...'?", or which there are when none is near; as a usage
+// error.
+int command_unknown(const char *command, const char *what, const char *word,
+                    const char *const *known, size_t known_count);
+// command_say of the error's text; returns EXIT_CODE_FAILED.
 int command_failed(const struct error *err);
 // "nova: <text> (./nova <command> --help)"; returns EXIT_CODE_USAGE.
 int command_usage(const char *command, const char *format, ...)

@@ -14,5 +14,7 @@ int command_config(const struct settings *settings, int argc, char **argv)
         settings_sample(stdout);
         return EXIT_CODE_OK;
     }
-    return command_usage("config", "config wants 'show' or 'sample'");
+    static const char *const words[] = {"show", "sample"};
+    return *what != '\0' ? command_unknown("config", "config command", what, words, 2)
+                         : command_usage("config", "config wants 'show' or 'sample'");
 }

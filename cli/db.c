@@ -245,6 +245,7 @@ int command_db(const struct settings *settings, int argc, char **argv)
 {
     const char *what = argc >= 2 ? argv[1] : "";
     bool as_json = argc == 3 && strcmp(argv[2], "--json") == 0 && strcmp(what, "status") == 0;
+    static const char *const words[] = {"status", "migrate", "verify"};
     if (argc != 2 && !as_json)
         return command_usage("db", "db wants 'status', 'migrate' or 'verify'");
     if (strcmp(what, "migrate") == 0)
@@ -252,7 +253,7 @@ int command_db(const struct settings *settings, int argc, char **argv)
     if (strcmp(what, "verify") == 0)
         return each_place(settings, true, NULL);
     if (strcmp(what, "status") != 0)
-        return command_usage("db", "db has no '%s'; it has 'status', 'migrate' and 'verify'", what);
+        return command_unknown("db", "db command", what, words, 3);
     json_t *json = as_json ? json_array() : NULL;
     int code = each_place(settings, false, json);
     if (as_json && code == EXIT_CODE_OK) {

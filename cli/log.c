@@ -12,5 +12,7 @@ int command_log(const struct settings *settings, int argc, char **argv)
         return log_query(settings, argc - 1, argv + 1);
     if (strcmp(what, "tail") == 0)
         return log_tail(settings, argc - 1, argv + 1);
-    return command_usage("log", "log wants 'query' or 'tail'");
+    static const char *const words[] = {"query", "tail"};
+    return *what != '\0' ? command_unknown("log", "log command", what, words, 2)
+                         : command_usage("log", "log wants 'query' or 'tail'");
 }

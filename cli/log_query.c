@@ -12,8 +12,9 @@
 #include "cli/log.h"
 #include "cli/log_event.h"
 #include "pg/pg.h"
+#include "proto/contract.h"
 
-enum { SERVICES_MAX = 16, SQL_BYTES = 1536 };
+enum { SERVICES_MAX = 16, SQL_BYTES = 1536, TYPES_MAX = 256 };
 
 struct query {
     const char *service, *type, *actor;
@@ -98,6 +99,21 @@ static bool is_known(const char *option)
     return false;
 }
 
+// A mistyped type would look as if there were no such events.
+static int check_type(const char *type)
+{
+    const char *words[TYPES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < contract_event_count() && count + 2 <= TYPES_MAX; i++) {
+        const struct contract_event *event = contract_event_at(i);
+        if (strcmp(event->type, type) == 0 || strcmp(event->aggregate_type, type) == 0)
+            return EXIT_CODE_OK;
+        words[count++] = event->type;
+        words[count++] = event->aggregate_type;
+    }
+    return command_unknown("log", "type of event", type, words, count);
+}
+
 static int parse_arguments(struct query *query, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -123,7 +139,7 @@ static int parse_arguments(struct query *query, int argc, char **argv)
     }
     if (query->service != NULL && topology_stream_of(query->service) == NULL)
         return command_usage("log", "no service '%s' has a log", query->service);
-    return EXIT_CODE_OK;
+    return query->type == NULL ? EXIT_CODE_OK : check_type(query->type);
 }
 
 // ---- pages --------------------------------------------------------------------------------------

@@ -100,10 +100,13 @@ enum nova_status ports_check(const struct settings *settings, enum setting setti
     snprintf(name, sizeof name, "NOVA_%s", settings_key(setting));
     for (char *at = name; *at; at++)
         *at = (char)(*at == '.' ? '_' : toupper((unsigned char)*at));
+    const char *home = settings_text(settings, SETTING_HOME);
+    bool elsewhere = strcmp(settings_origin(settings, SETTING_HOME), "default") != 0;
     int other = port < 65535 ? port + 1 : port - 1;
     while (other != port && !port_is_free(other))
         other = other < 65535 ? other + 1 : 1024;
     return error_set(err, NOVA_ALREADY_EXISTS,
-                     "port %d (%s) is in use by %s; choose another: %s=%d ./nova up", port,
-                     settings_key(setting), owner, name, other);
+                     "port %d (%s) is in use by %s; choose another: %s=%d ./nova up%s%s", port,
+                     settings_key(setting), owner, name, other, elsewhere ? " --home " : "",
+                     elsewhere ? home : "");
 }

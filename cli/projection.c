@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/figures.h"
 #include "projections/rebuild.h"
@@ -50,11 +49,9 @@ static int rebuild(const struct settings *settings, const char *name)
         size_t count = 0;
         for (size_t i = 0; i < projection_count() && count < NAMES_MAX; i++)
             names[count++] = projection_at(i)->name;
-        const char *meant = nearest_word(name, names, count);
-        return meant != NULL ? command_usage("projection", "no projection '%s'; did you mean '%s'?",
-                                             name, meant)
-                             : command_usage("projection", "no projection '%s'; the first is '%s'",
-                                             name, names[0]);
+        const char *slash = strrchr(name, '/'); // search/search_index is its consumer
+        return command_unknown("projection", "projection", slash != NULL ? slash + 1 : name, names,
+                               count);
     }
     log_start("rebuild");
     if (isatty(STDERR_FILENO)) // the progress says it
@@ -77,5 +74,8 @@ int command_projection(const struct settings *settings, int argc, char **argv)
         return list(settings, as_json);
     if (strcmp(what, "rebuild") == 0 && argc == 3)
         return rebuild(settings, argv[2]);
+    static const char *const words[] = {"list", "rebuild"};
+    if (*what != '\0' && strcmp(what, "list") != 0 && strcmp(what, "rebuild") != 0)
+        return command_unknown("projection", "projection command", what, words, 2);
     return command_usage("projection", "projection wants 'list' or 'rebuild NAME'");
 }

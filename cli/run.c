@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/process.h"
 #include "outbox-relay/relay.h"
@@ -39,12 +38,15 @@ static int unknown_name(enum process_kind kind, const char *name)
     for (size_t i = 0; i < process_count() && count < sizeof names / sizeof *names; i++)
         if (process_at(i)->kind == kind)
             names[count++] = process_at(i)->name;
-    const char *meant = nearest_word(name, names, count);
-    if (!meant && count > 0)
-        return command_usage("run", "no %s '%s'; the first is '%s'", process_kind_name(kind), name,
-                             names[0]);
-    return command_usage("run", "no %s '%s'; did you mean '%s'?", process_kind_name(kind), name,
-                         meant);
+    return command_unknown("run", process_kind_name(kind), name, names, count);
+}
+
+static int unknown_kind(const char *kind)
+{
+    const char *names[PROCESS_KIND_COUNT];
+    for (size_t i = 0; i < PROCESS_KIND_COUNT; i++)
+        names[i] = process_kind_name((enum process_kind)i);
+    return command_unknown("run", "kind of process", kind, names, PROCESS_KIND_COUNT);
 }
 
 int command_run(const struct settings *settings, int argc, char **argv)
@@ -53,7 +55,7 @@ int command_run(const struct settings *settings, int argc, char **argv)
     if (argc != 3)
         return command_usage("run", "run wants a kind of process and a name");
     if (!find_kind(&kind, argv[1]))
-        return command_usage("run", "unknown kind of process '%s'", argv[1]);
+        return unknown_kind(argv[1]);
     for (size_t i = 0; i < process_count(); i++) {
         const struct process *process = process_at(i);
         if (process->kind != kind || strcmp(process->name, argv[2]) != 0)

@@ -46,7 +46,7 @@ static enum nova_status collect_processes(json_t **out, bool *good, const struct
         *out = json_array();
     json_array_foreach(*out, i, entry)
     {
-        if (strcmp(status_text(entry, "state"), "ready") != 0)
+        if (strcmp(status_text(entry, "state"), "ready") != 0 || *status_text(entry, "trouble"))
             *good = false;
     }
     return NOVA_OK;
@@ -60,11 +60,12 @@ static void print_processes(FILE *out, const json_t *processes)
     json_array_foreach(processes, i, entry)
     {
         char age[16];
-        const char *said = status_text(entry, "status");
+        const char *said = status_text(entry, "status"), *trouble = status_text(entry, "trouble");
         bool ready = strcmp(status_text(entry, "state"), "ready") == 0;
         status_age(age, status_text(entry, "since"));
+        said = *trouble ? trouble : said;
         fprintf(out, "%-44s %-9s %8s %7lld %s\n", status_text(entry, "name"),
-                status_text(entry, "state"), age,
+                ready && *trouble ? "TROUBLE" : status_text(entry, "state"), age,
                 (long long)json_integer_value(json_object_get(entry, "starts")),
                 *said || ready ? said : status_text(entry, "why"));
     }

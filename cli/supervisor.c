@@ -24,7 +24,13 @@
 #include "base/log.h"
 #include "cli/path.h"
 
-enum { LOGS_EVERY_MS = 2000, ORDER_AGAIN_MS = 1000 };
+#define TROUBLE "X_NOVA_TROUBLE="
+
+enum {
+    LOGS_EVERY_MS = 2000, // so a turn comes at least as often
+    ORDER_AGAIN_MS = 1000,
+    LATE_MS = 3 * LOGS_EVERY_MS,
+};
 
 static int64_t clock_ms(void)
 {
@@ -196,7 +202,7 @@ static void child_ended(struct supervisor *supervisor, struct child *child, int 
         snprintf(child->last_exit, sizeof child->last_exit, "exit code %d", WEXITSTATUS(how));
     pid_t pid = child->pid;
     child->pid = 0;
-    child->status[0] = '\0';
+    child->status[0] = child->trouble[0] = '\0';
     supervise_exited(&child->supervise, now_ms);
     supervisor->changed = true;
     kill_orphans(supervisor);
@@ -246,6 +252,8 @@ static void hear(struct supervisor *supervisor, struct child *child, char *messa
         } else if (strncmp(line, "STATUS=", 7) == 0) {
             snprintf(child->status, sizeof child->status, "%s", line + 7);
             supervisor->changed = true;
+        } else if (strncmp(line, TROUBLE, strlen(TROUBLE)) == 0) {
+            snprintf(child->trouble, sizeof child->trouble, "%s", line + strlen(TROUBLE));
         }
     }
 }
@@ -253,7 +261,7 @@ static void hear(struct supervisor *supervisor, struct child *child, char *messa
 static void phase_notify(struct supervisor *supervisor, int64_t now_ms)
 {
     for (;;) {
-        char message[512];
+        char message[1024];
         union {
             char bytes[CMSG_SPACE(sizeof(struct ucred))];
             struct cmsghdr align;
@@ -463,11 +471,22 @@ static void phase_wait(const struct supervisor *supervisor)
     poll(waits, count, wait_ms > 0 ? (int)wait_ms : 0);
 }
 
+// A turn that comes far too late (we were stopped, or the machine slept) says nothing about the
+// children's silence: what they said did not all fit into the socket's queue.
+static void phase_wake(struct supervisor *supervisor, int64_t now_ms)
+{
+    bool late = supervisor->turned_ms != 0 && now_ms - supervisor->turned_ms > LATE_MS;
+    for (size_t i = 0; late && i < supervisor->child_count; i++)
+        supervise_heard(&supervisor->children[i].supervise, now_ms);
+    supervisor->turned_ms = now_ms;
+}
+
 void supervisor_run(struct supervisor *supervisor)
 {
     log_info("supervisor: started", LOG_TEXT("home", supervisor->home),
              LOG_INT("children", supervisor->child_count));
     for (bool on = true; on;) {
+        phase_wake(supervisor, clock_ms());
         phase_signals(supervisor, clock_ms());
         phase_reap(supervisor, clock_ms());
         phase_notify(supervisor, clock_ms());

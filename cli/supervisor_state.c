@@ -30,6 +30,7 @@ static json_t *child_json(const struct child *child)
     json_object_set_new(out, "pid", child->pid ? json_integer(child->pid) : json_null());
     json_object_set_new(out, "starts", json_integer(child->supervise.starts));
     json_object_set_new(out, "status", json_string(child->status)); // NULL when it is not UTF-8
+    json_object_set_new(out, "trouble", json_string(child->trouble));
     json_object_set_new(out, "last_exit", json_string(child->last_exit));
     return out;
 }

@@ -12,6 +12,7 @@ struct child {
     int log;
     char log_path[PATH_MAX];
     char status[160];   // its own words (STATUS=...)
+    char trouble[240];  // what only a person can put right (X_NOVA_TROUBLE=...); "": nothing
     char last_exit[64]; // "signal 9"; "" when it never ended
     time_t since;       // wall clock of the state
     enum supervise_state shown;
@@ -28,7 +29,7 @@ struct supervisor {
     bool stopping;
     bool changed; // state.json is older than the state
     time_t since;
-    int64_t logs_checked_ms;
+    int64_t logs_checked_ms, turned_ms;
 };
 
 // Replaces <home>/run/state.json; a failure is logged and tried again with the next change.

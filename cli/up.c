@@ -38,17 +38,13 @@ static const struct {
     const char *name;
     up_step *run;
     bool when_running; // also when the supervisor is there already (an interrupted `up`)
+    bool stops;        // when it fails, what this `up` started goes: it cannot work
 } steps[] = {
-    {"home", step_home, false},
-    {"credentials", step_credentials, false},
-    {"leftovers", step_leftovers, false},
-    {"ports", step_ports, false},
-    {"data", step_data, false},
-    {"servers", step_servers, true},
-    {"migrations", step_migrations, true},
-    {"processes", step_processes, true},
-    {"sample", step_sample, true},
-    {"read models", step_read_models, true},
+    {"home", step_home, false, false},           {"credentials", step_credentials, false, false},
+    {"leftovers", step_leftovers, false, false}, {"ports", step_ports, false, false},
+    {"data", step_data, false, false},           {"servers", step_servers, true, true},
+    {"migrations", step_migrations, true, true}, {"processes", step_processes, true, true},
+    {"sample", step_sample, true, false},        {"read models", step_read_models, true, false},
 };
 
 void up_progress(const struct up *up, const char *format, ...)
@@ -83,7 +79,7 @@ static enum nova_status step_credentials(struct up *up, struct error *err)
 {
     struct credentials_made made;
     enum nova_status status = credentials_make(&made, up->settings, err);
-    up->superuser_anew = made.superuser_anew;
+    up->superuser_anew |= made.superuser_anew;
     if (made.count > 0)
         snprintf(up->said, sizeof up->said, "%d made", made.count);
     return status;
@@ -98,9 +94,28 @@ static enum nova_status step_leftovers(struct up *up, struct error *err)
     return status;
 }
 
+static enum nova_status ports_differ(const struct settings *settings, struct error *err)
+{
+    static const enum setting ports[] = {SETTING_POSTGRES_PORT, SETTING_NATS_PORT,
+                                         SETTING_NATS_MONITOR_PORT};
+    bool used[] = {server_postgres_is_embedded(settings), server_nats_is_embedded(settings),
+                   server_nats_is_embedded(settings)};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = i + 1; k < 3; k++)
+            if (used[i] && used[k] &&
+                settings_int(settings, ports[i]) == settings_int(settings, ports[k]))
+                return error_set(err, NOVA_INVALID_ARGUMENT,
+                                 "%s and %s are the same port, %lld: choose another for one",
+                                 settings_key(ports[i]), settings_key(ports[k]),
+                                 (long long)settings_int(settings, ports[i]));
+    return NOVA_OK;
+}
+
 static enum nova_status step_ports(struct up *up, struct error *err)
 {
-    enum nova_status status = NOVA_OK;
+    enum nova_status status = ports_differ(up->settings, err);
+    if (status != NOVA_OK)
+        return status;
     if (server_postgres_is_embedded(up->settings))
         status = ports_check(up->settings, SETTING_POSTGRES_PORT, err);
     if (status == NOVA_OK && server_nats_is_embedded(up->settings))
@@ -307,8 +322,8 @@ static enum nova_status wait_until_ready(struct up *up, bool servers, struct err
     return NOVA_OK;
 }
 
-// A server that cannot run is not left behind in a loop of starts. One that only takes long
-// (PostgreSQL recovers after a crash) goes on.
+// What cannot run is not left behind in a loop of starts. What only takes long (PostgreSQL recovers
+// after a crash) goes on.
 static void stop_supervisor(const struct up *up)
 {
     pid_t supervisor = supervisor_find(up->home);
@@ -319,14 +334,26 @@ static void stop_supervisor(const struct up *up)
         usleep(LOOK_EVERY_MS * 1000);
 }
 
+// So that whoever names this home need not know its ports.
+static enum nova_status write_ports(const struct up *up, struct error *err)
+{
+    char path[PATH_MAX], text[256];
+    path_print(path, "%s/run/ports.yaml", up->home);
+    snprintf(text, sizeof text,
+             "# Where this home's servers listen; nova up writes it.\n"
+             "postgres:\n  port: %lld\nnats:\n  port: %lld\n  monitor_port: %lld\n",
+             (long long)settings_int(up->settings, SETTING_POSTGRES_PORT),
+             (long long)settings_int(up->settings, SETTING_NATS_PORT),
+             (long long)settings_int(up->settings, SETTING_NATS_MONITOR_PORT));
+    return home_write(path, text, 0644, err);
+}
+
 static enum nova_status step_servers(struct up *up, struct error *err)
 {
-    enum nova_status status = up->running ? NOVA_OK : start_supervisor(up, err);
-    if (status == NOVA_OK)
-        status = wait_until_ready(up, true, err);
-    if (status == NOVA_UNAVAILABLE && !up->running)
-        stop_supervisor(up);
-    return status;
+    enum nova_status status = up->running ? NOVA_OK : write_ports(up, err);
+    if (status == NOVA_OK && !up->running)
+        status = start_supervisor(up, err);
+    return status == NOVA_OK ? wait_until_ready(up, true, err) : status;
 }
 
 static enum nova_status step_migrations(struct up *up, struct error *err)
@@ -386,6 +413,8 @@ static enum nova_status take_steps(struct up *up, struct error *err)
         if (status != NOVA_OK) {
             if (isatty(STDERR_FILENO))
                 fprintf(stderr, "\r\033[K");
+            if (!up->running && steps[i].stops && status != NOVA_DEADLINE_EXCEEDED)
+                stop_supervisor(up);
             return status;
         }
         say_step(steps[i].name, up->said, clock_ms() - began_ms);
@@ -418,6 +447,25 @@ static enum nova_status take_turn(const struct up *up, struct error *err)
     return NOVA_OK;
 }
 
+// A supervisor that an interrupted `up` left before its processes were started may have other
+// settings than we; one whose credentials were removed cannot start a process again. Neither is
+// gone on with.
+static enum nova_status begin_anew(struct up *up, struct error *err)
+{
+    struct credentials_made made = {0};
+    up->running = supervisor_find(up->home) != 0;
+    enum nova_status status = up->running ? credentials_make(&made, up->settings, err) : NOVA_OK;
+    if (status != NOVA_OK || !up->running || (made.count == 0 && !phase_is(up->home, "starting")))
+        return status;
+    if (made.count > 0)
+        command_say("%d credentials were missing and are made anew: everything starts again",
+                    made.count);
+    stop_supervisor(up);
+    up->running = false;
+    up->superuser_anew = made.superuser_anew;
+    return NOVA_OK;
+}
+
 int command_up(const struct settings *settings, int argc, char **argv)
 {
     struct up up = {.settings = settings, .home = settings_text(settings, SETTING_HOME)};
@@ -429,7 +477,8 @@ int command_up(const struct settings *settings, int argc, char **argv)
     }
     if (take_turn(&up, &err) != NOVA_OK)
         return command_failed(&err);
-    up.running = supervisor_find(up.home) != 0;
+    if (begin_anew(&up, &err) != NOVA_OK)
+        return command_failed(&err);
     if (up.running && phase_is(up.home, "stopping")) {
         command_say("is just stopping in %s; try again", up.home);
         return EXIT_CODE_FAILED;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -16,7 +17,12 @@
 #include "cli/sample.h"
 #include "cli/server.h"
 
-enum { LOOK_EVERY_MS = 100, READ_MODELS_MS_MAX = 120000, GIVE_UP_S = 60 };
+enum {
+    LOOK_EVERY_MS = 100,
+    READ_MODELS_MS_MAX = 120000,
+    SETTLE_MS_MAX = 15000, // a long stream takes longer to look through: that is no trouble
+    GIVE_UP_S = 60,
+};
 
 static enum nova_status write_sample(const char *path, struct error *err)
 {
@@ -59,7 +65,9 @@ enum nova_status up_sample(struct up *up, struct error *err)
     path_print(path, "%s/run/sample.ndjson", up->home);
     sample_done_path(done, up->home);
     if (up_sample_is_done(up->home)) {
-        snprintf(up->said, sizeof up->said, "is there");
+        struct stat info;
+        bool none = stat(done, &info) == 0 && info.st_size == 0;
+        snprintf(up->said, sizeof up->said, none ? "none (--empty)" : "is there");
         return NOVA_OK;
     }
     if (up->empty)
@@ -80,6 +88,28 @@ enum nova_status up_sample(struct up *up, struct error *err)
                : error_set(err, NOVA_UNAVAILABLE, "%s: %s", done, strerror(errno));
 }
 
+// What is ready may be of no use all the same. *settled: every relay follows its outbox.
+static enum nova_status look_for_trouble(bool *settled, const char *home, struct error *err)
+{
+    size_t i;
+    json_t *entry, *state = up_state(home);
+    enum nova_status status = NOVA_OK;
+    json_array_foreach(json_object_get(state, "processes"), i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        const char *said = json_string_value(json_object_get(entry, "status"));
+        const char *trouble = json_string_value(json_object_get(entry, "trouble"));
+        bool relay = name != NULL && strncmp(name, "relay/", 6) == 0;
+        if (relay && (said == NULL || strncmp(said, "following", 9) != 0))
+            *settled = false;
+        if (status == NOVA_OK && trouble != NULL && *trouble != '\0')
+            status = error_set(err, NOVA_FAILED_PRECONDITION, "runs, but %s %s: ./nova logs %s",
+                               name, trouble, name);
+    }
+    json_decref(state);
+    return status;
+}
+
 enum nova_status up_wait_for_read_models(struct up *up, struct error *err)
 {
     for (int waited_ms = 0;; waited_ms += LOOK_EVERY_MS) {
@@ -87,9 +117,12 @@ enum nova_status up_wait_for_read_models(struct up *up, struct error *err)
         enum nova_status status = figures_consumers(&consumers, up->settings, err);
         int64_t lag = figures_sum(consumers, "lag_events");
         json_decref(consumers);
+        bool settled = true;
+        if (status == NOVA_OK)
+            status = look_for_trouble(&settled, up->home, err);
         if (status != NOVA_OK)
             return status;
-        if (lag == 0)
+        if (lag == 0 && (settled || waited_ms >= SETTLE_MS_MAX))
             break;
         if (waited_ms >= READ_MODELS_MS_MAX)
             return error_set(err, NOVA_DEADLINE_EXCEEDED,
@@ -139,7 +172,6 @@ static void tell_figures(const struct up *up)
 void up_summarise(const struct up *up)
 {
     static const char examples[] =
-        "\nTry next:\n"
         "  ./nova call search SearchPosts '{\"query\": \"coffee #nova\"}'\n"
         "  ./nova call identity Register '{\"handle\": \"you\", \"email\": \"you@example.invalid\","
         " \"display_name\": \"You\", \"password\": \"a long password\"}'\n"
@@ -153,6 +185,9 @@ void up_summarise(const struct up *up)
         tell_figures(up);
     fputc('\n', stderr);
     tell_places(up);
+    fputs("\nTry next:\n", stderr);
+    if (strcmp(settings_origin(up->settings, SETTING_HOME), "default") != 0)
+        fprintf(stderr, "  export NOVA_HOME='%s'\n", up->home);
     fputs(examples, stderr);
     command_say("runs");
 }

@@ -84,6 +84,9 @@ static void relay_alive(void *context)
         return;
     relay->alive_ms = now_ms();
     notify_watchdog();
+    notify_trouble(relay->state.phase == RELAY_STOPPED
+                       ? "publishes nothing: its outbox is older than its stream (restored?)"
+                       : "");
     notify_status("%s, %" PRId64 " events", relay_phase_name(relay->state.phase), relay->state.n);
     metrics_save(settings_text(relay->settings, SETTING_HOME), "relay", relay->service);
 }

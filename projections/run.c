@@ -92,6 +92,7 @@ static void run_tell(struct run *run)
         parked += status.sources[i].parked_events;
     metrics_set(METRIC_INBOX_PARKED, parked);
     metrics_set(METRIC_INBOX_LAG, status.pending < 0 ? 0 : status.pending);
+    notify_trouble(status.active && status.failing ? status.trouble : "");
     if (!status.active)
         notify_status("standby");
     else if (status.failing)

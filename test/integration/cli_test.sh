@@ -35,7 +35,7 @@ says an_unknown_argument_is_named_with_the_help 2 "up takes no 'now' (./nova up 
 says a_mistyped_setting_gets_did_you_mean 1 "did you mean 'nats.port'?" --set nats.prot=1 status
 says flags_may_stand_before_or_behind_the_command 0 "nats.port                    7  # --set" \
   config show --set nats.port=7
-says an_unknown_kind_of_process_is_named 2 "unknown kind of process 'relais'" run relais identity
+says an_unknown_kind_of_process_is_named 2 "no kind of process 'relais'; did you mean 'relay'?" run relais identity
 says status_of_nothing_fails_and_says_what_to_do 1 "does not run in $here/.nova: ./nova up" status
 says a_missing_credential_says_what_makes_it 1 "run ./nova up" --home "$here/none" env auditor
 

@@ -36,7 +36,8 @@ def restored(work):
     it.nova("down")
     shutil.rmtree(data())
     copy.rename(data())
-    it.up()
+    said = it.up(code=1).stderr
+    assert f"runs, but {RELAY} publishes nothing" in said, said
 
 
 @case
@@ -47,6 +48,9 @@ def the_relay_stops_and_names_what_happened():
     assert len(known) == 70
     wait_for("the relay to notice", lambda: SAYS in it.log(RELAY))
     wait_for("status to say so", lambda: "stopped" in it.state(RELAY)["status"])
+    told = it.nova("status", code=1).stdout
+    assert "TROUBLE" in told and "older than its stream" in told, told
+    assert it.status()["good"] is False
 
 
 @case

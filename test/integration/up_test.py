@@ -245,6 +245,64 @@ def a_server_that_cannot_run_is_named_and_not_left_in_a_loop():
 
 
 @case
+def a_second_instance_is_spoken_to_by_its_home_alone():
+    with Instance() as it:
+        it.up()
+        blind = {key: value for key, value in it.environment().items() if "_PORT" not in key}
+        for words in (["status"], ["env", "auditor"], ["down"], ["up", "--empty"]):
+            done = subprocess.run([str(NOVA), *words], env=blind, text=True, capture_output=True,
+                                  timeout=PATIENCE_S * 3)
+            assert done.returncode == 0, done
+            assert words != ["env", "auditor"] or f":{it.postgres_port}/" in done.stdout, done
+        said = it.up().stderr
+        assert "runs already" in said, said
+
+
+@case
+def one_port_for_two_is_named():
+    with Instance() as it:
+        said = it.nova("up", "--empty", "--set", f"nats.port={it.postgres_port}", code=1).stderr
+        assert "postgres.port and nats.port are the same port" in said, said
+
+
+@case
+def up_after_a_failed_one_takes_what_was_mended():
+    """What the failed one started is not gone on with: it has the old settings."""
+    with Instance(settings={"NOVA_POSTGRES_URL": "postgresql://x:y@127.0.0.1:1/db"}) as it:
+        assert "127.0.0.1" in it.up(code=1).stderr
+        del it.settings["NOVA_POSTGRES_URL"]
+        assert "does not run" in it.nova("status", code=1).stderr
+        it.up()
+
+
+@case
+def a_credential_that_was_removed_is_made_anew():
+    with Instance() as it:
+        it.up()
+        (it.home / "credentials/postgres/operator").unlink()
+        said = it.up().stderr
+        assert "1 credentials were missing" in said, said
+        it.nova("projection", "list")
+
+
+@case
+def a_supervisor_that_slept_kills_nobody():
+    """Its children's words did not all fit into its socket's queue meanwhile."""
+    with Instance() as it:
+        it.up()
+        names = [each["name"] for each in it.status()["processes"]]
+        starts = {name: it.state(name)["starts"] for name in names}
+        asleep = it.supervisor()
+        os.kill(asleep, signal.SIGSTOP)
+        time.sleep(12)  # longer than the silence that ends a process
+        os.kill(asleep, signal.SIGCONT)
+        victim = "relay/identity"
+        os.kill(it.state(victim)["pid"], signal.SIGKILL)
+        it.ready_again(victim, starts.pop(victim))  # it has long judged the others
+        assert {name: it.state(name)["starts"] for name in starts} == starts
+
+
+@case
 def two_ups_at_once_start_one_supervisor():
     for _ in range(3):
         with Instance() as it:

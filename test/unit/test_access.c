@@ -27,7 +27,8 @@ static void load(const char *override)
     char home[128];
     snprintf(home, sizeof home, "home=%s", folder);
     const char *flags[] = {home, override};
-    const struct settings_options options = {"/dev/null", flags, override ? 2 : 1};
+    const struct settings_options options = {
+        .config = "/dev/null", .overrides = flags, .override_count = override ? 2 : 1};
     settings_destroy(&settings);
     if (settings_load(&settings, &options, &err) != NOVA_OK)
         fail_msg("%s", err.text);
@@ -212,9 +213,13 @@ static void a_supervisor_hears_readiness_status_and_watchdog(void **state)
     notify_ready();
     notify_status("%d events\nSTATUS=forged", 5);
     notify_watchdog();
+    notify_trouble("no disk\nSTATUS=forged");
+    notify_status("waiting");
+    notify_trouble("");
     unsetenv("NOTIFY_SOCKET");
-    const char *expected[] = {"READY=1", "STATUS=5 events", "READY=1\nWATCHDOG=1"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *expected[] = {"READY=1", "STATUS=5 events\nX_NOVA_TROUBLE=",
+                              "READY=1\nWATCHDOG=1", "STATUS=waiting\nX_NOVA_TROUBLE=no disk"};
+    for (size_t i = 0; i < 4; i++) {
         ssize_t len = recv(in, text, sizeof text - 1, MSG_DONTWAIT);
         assert_true(len > 0);
         text[len] = '\0';

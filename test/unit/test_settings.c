@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/nearest.h"
@@ -329,6 +330,46 @@ static void a_mistyped_word_finds_its_neighbour(void **state)
     assert_null(nearest_word(long_word, words, 5));
 }
 
+static void assert_port(bool may_change, const char *set, int64_t port, const char *origin)
+{
+    const char *overrides[] = {"home=home", set};
+    struct settings *settings = load(&(struct settings_options){
+        .overrides = overrides, .override_count = set ? 2 : 1, .ports_may_change = may_change});
+    assert_int_equal(settings_int(settings, SETTING_POSTGRES_PORT), port);
+    assert_string_equal(settings_origin(settings, SETTING_POSTGRES_PORT), origin);
+    settings_destroy(&settings);
+}
+
+static void a_homes_ports_are_known_by_the_home_alone(void **state)
+{
+    (void)state;
+    mkdir("home", 0700);
+    mkdir("home/run", 0700);
+    write_file("home/run/ports.yaml", "postgres:\n  port: 25432\n");
+    assert_port(false, NULL, 25432, "ports.yaml:2");
+    assert_port(true, NULL, 25432, "ports.yaml:2"); // the same again, unless it is told otherwise
+    assert_port(false, "postgres.port=3", 3, "--set");
+    setenv("NOVA_POSTGRES_PORT", "4", 1);
+    assert_port(false, NULL, 4, "NOVA_POSTGRES_PORT");
+    unsetenv("NOVA_POSTGRES_PORT");
+    write_file("nova.yaml", "postgres:\n  port: 35432\n");
+    assert_port(false, NULL, 25432, "ports.yaml:2"); // there it listens
+    assert_port(true, NULL, 35432, "nova.yaml:2");   // there it will
+    unlink("home/run/ports.yaml");
+    rmdir("home/run");
+}
+
+static void an_empty_home_is_none(void **state)
+{
+    (void)state;
+    setenv("NOVA_HOME", "", 1);
+    struct settings *settings = load(NULL);
+    assert_string_equal(settings_origin(settings, SETTING_HOME), "default");
+    assert_non_null(strstr(settings_text(settings, SETTING_HOME), "/.nova"));
+    settings_destroy(&settings);
+    unsetenv("NOVA_HOME");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -336,6 +377,8 @@ int main(void)
         CASE(without_any_source_defaults_hold),
         CASE(a_later_source_goes_before_an_earlier_one),
         CASE(groups_may_nest_or_be_written_with_dots),
+        CASE(a_homes_ports_are_known_by_the_home_alone),
+        CASE(an_empty_home_is_none),
         CASE(an_empty_file_is_no_mistake),
         CASE(an_unknown_key_is_named_with_its_place_and_the_nearest_one),
         CASE(a_wrong_type_is_named_with_its_place),
