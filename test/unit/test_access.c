@@ -217,8 +217,8 @@ static void a_supervisor_hears_readiness_status_and_watchdog(void **state)
     notify_status("waiting");
     notify_trouble("");
     unsetenv("NOTIFY_SOCKET");
-    const char *expected[] = {"READY=1", "STATUS=5 events\nX_NOVA_TROUBLE=",
-                              "READY=1\nWATCHDOG=1", "STATUS=waiting\nX_NOVA_TROUBLE=no disk"};
+    const char *expected[] = {"READY=1", "STATUS=5 events\nX_NOVA_TROUBLE=", "READY=1\nWATCHDOG=1",
+                              "STATUS=waiting\nX_NOVA_TROUBLE=no disk"};
     for (size_t i = 0; i < 4; i++) {
         ssize_t len = recv(in, text, sizeof text - 1, MSG_DONTWAIT);
         assert_true(len > 0);
