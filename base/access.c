@@ -176,15 +176,27 @@ enum nova_status access_nats_url(char out[ACCESS_URL_BYTES], const struct settin
     return NOVA_OK;
 }
 
+// The file that the setting names, else the home's.
+static enum nova_status named_or_home(char out[PATH_MAX], const struct settings *settings,
+                                      enum setting named, struct error *err, const char *in_home)
+{
+    const char *name = settings_text(settings, named);
+    if (!*name)
+        return access_path(out, settings, err, "%s", in_home);
+    if (snprintf(out, PATH_MAX, "%s", name) >= PATH_MAX)
+        return error_set(err, NOVA_INVALID_ARGUMENT, "%s is too long a path: %.64s...",
+                         settings_key(named), name);
+    return NOVA_OK;
+}
+
 enum nova_status access_nats_seed_path(char out[PATH_MAX], const struct settings *settings,
                                        const char *user, struct error *err)
 {
-    const char *named = settings_text(settings, SETTING_NATS_SEED_FILE);
+    char in_home[ACCESS_NAME_BYTES + 32];
+    snprintf(in_home, sizeof in_home, "credentials/nats/%.63s.nk", user);
     enum nova_status status = check_name(user, err);
-    if (status == NOVA_OK && *named)
-        snprintf(out, PATH_MAX, "%s", named);
-    else if (status == NOVA_OK)
-        status = access_path(out, settings, err, "credentials/nats/%s.nk", user);
+    if (status == NOVA_OK)
+        status = named_or_home(out, settings, SETTING_NATS_SEED_FILE, err, in_home);
     if (status != NOVA_OK)
         return status;
     struct stat info;
@@ -200,12 +212,19 @@ static bool principal_parse(struct access_principal *out, const char *line)
            is_name(out->user) && strlen(out->public_key) == ACCESS_PUBLIC_BYTES - 1;
 }
 
+enum nova_status access_principals_path(char out[PATH_MAX], const struct settings *settings,
+                                        struct error *err)
+{
+    return named_or_home(out, settings, SETTING_NATS_PRINCIPALS_FILE, err,
+                         "credentials/nats/principals");
+}
+
 enum nova_status access_principals_read(struct access_principals *out,
                                         const struct settings *settings, struct error *err)
 {
     char path[PATH_MAX], line[ACCESS_NAME_BYTES + ACCESS_PUBLIC_BYTES + 8];
     out->count = 0;
-    enum nova_status status = access_path(path, settings, err, "credentials/nats/principals");
+    enum nova_status status = access_principals_path(path, settings, err);
     if (status != NOVA_OK)
         return status;
     FILE *file = fopen(path, "re");
@@ -251,8 +270,7 @@ enum nova_status access_nats_public(char out[ACCESS_PUBLIC_BYTES], const struct 
     const char *key = access_principal_key(&list, user);
     if (!key)
         return error_set(err, NOVA_NOT_FOUND,
-                         "%s/credentials/nats/principals names no '%s': run ./nova up",
-                         settings_text(settings, SETTING_HOME), user);
+                         "no '%s' among the users with a public nkey: run ./nova up", user);
     snprintf(out, ACCESS_PUBLIC_BYTES, "%s", key);
     return NOVA_OK;
 }
@@ -260,10 +278,11 @@ enum nova_status access_nats_public(char out[ACCESS_PUBLIC_BYTES], const struct 
 enum nova_status access_master_key(struct seal_key *out, const struct settings *settings,
                                    const char *service, struct error *err)
 {
-    char path[PATH_MAX], text[2 * SEAL_KEY_BYTES + 3];
+    char path[PATH_MAX], text[2 * SEAL_KEY_BYTES + 3], in_home[ACCESS_NAME_BYTES + 32];
+    snprintf(in_home, sizeof in_home, "credentials/seal/%.63s", service);
     enum nova_status status = check_name(service, err);
     if (status == NOVA_OK)
-        status = access_path(path, settings, err, "credentials/seal/%s", service);
+        status = named_or_home(path, settings, SETTING_SEAL_KEY_FILE, err, in_home);
     if (status == NOVA_OK)
         status = read_secret(text, sizeof text, path, err);
     if (status != NOVA_OK)

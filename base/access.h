@@ -7,7 +7,8 @@
 //
 // `nova up` writes them, each with mode 0600 (principals: 0644). A process without a home names
 // its servers and secrets by settings: a postgres.url (NOVA_POSTGRES_URL) whose user is the asked
-// role is taken as it stands, and nats.seed_file (NOVA_NATS_SEED_FILE) goes before the home's.
+// role is taken as it stands, and nats.seed_file (NOVA_NATS_SEED_FILE), nats.principals_file and
+// seal.key_file go before the home's.
 //
 // Ownership: the caller owns every buffer. URLs and keys are secrets: not for logs.
 // Errors:    NOT_FOUND names the missing file and says what writes it; PERMISSION_DENIED a secret
@@ -47,6 +48,10 @@ MUST_CHECK enum nova_status access_nats_url(char out[ACCESS_URL_BYTES],
 MUST_CHECK enum nova_status access_nats_seed_path(char out[PATH_MAX],
                                                   const struct settings *settings, const char *user,
                                                   struct error *err);
+
+// The file with the users' public nkeys; whether it exists is not asked.
+MUST_CHECK enum nova_status
+access_principals_path(char out[PATH_MAX], const struct settings *settings, struct error *err);
 
 // Everybody who has a key on the bus.
 struct access_principals {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -33,6 +34,7 @@ enum {
     RETRY_MS_MAX = 2000,
     GIVE_UP_S = 600,
     BAR_EVERY_MS = 100,
+    BAR_WIDTH = 24,
     REQUEST_MS = 10000,
 };
 
@@ -53,6 +55,8 @@ struct import {
     struct item items[WINDOW];
     uint32_t flying, waiting; // waiting: for another attempt
     gzFile file;
+    int64_t file_bytes; // as stored, compressed or not; 0: not known (a pipe)
+    uint64_t commands;  // lines taken so far that are not empty
     bool at_end;
     char *line;
     size_t line_len;
@@ -78,6 +82,30 @@ static bool bar_is_shown(void)
     return isatty(STDERR_FILENO);
 }
 
+// How much of the file is finished, 0 to 1: what was read of it, less what of that is not answered
+// yet.
+static double share_finished(const struct import *import)
+{
+    uint64_t finished = import->result.done + import->result.refused;
+    if (import->commands == 0 || import->file == NULL)
+        return import->at_end ? 1 : 0;
+    double read = (double)gzoffset(import->file) / (double)import->file_bytes;
+    double share = (import->at_end || read > 1 ? 1 : read) * (double)finished;
+    return share / (double)import->commands;
+}
+
+static void print_share(const struct import *import)
+{
+    char bar[BAR_WIDTH + 1];
+    if (import->file_bytes == 0)
+        return;
+    double share = share_finished(import);
+    memset(bar, '.', BAR_WIDTH);
+    memset(bar, '#', (size_t)(share * BAR_WIDTH));
+    bar[BAR_WIDTH] = '\0';
+    fprintf(stderr, " [%s] %d%%,", bar, (int)(share * 100));
+}
+
 static void tell_bar(struct import *import, bool last)
 {
     int64_t now = now_ms(), took_ms = now - import->began_ms;
@@ -85,9 +113,11 @@ static void tell_bar(struct import *import, bool last)
         return;
     import->bar_ms = now;
     uint64_t finished = import->result.done + import->result.refused;
-    fprintf(stderr, "\r\033[K  %s %" PRIu64 " commands, %" PRIu64 "/s, %" PRIu64 " refused%s",
-            import->options->label, finished, took_ms > 0 ? finished * 1000 / (uint64_t)took_ms : 0,
-            import->result.refused, last ? "\n" : "");
+    fprintf(stderr, "\r\033[K  %s", import->options->label);
+    print_share(import);
+    fprintf(stderr, " %" PRIu64 " commands, %" PRIu64 "/s, %" PRIu64 " refused%s", finished,
+            took_ms > 0 ? finished * 1000 / (uint64_t)took_ms : 0, import->result.refused,
+            last ? "\n" : "");
     fflush(stderr);
 }
 
@@ -138,10 +168,14 @@ static void note_users(struct import *import, const struct item *item)
 static enum nova_status open_file(struct import *import, struct error *err)
 {
     const char *name = import->options->file;
+    struct stat info = {0};
+    bool standard = strcmp(name, "-") == 0;
     errno = 0;
-    import->file = strcmp(name, "-") == 0 ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(name, "rb");
+    import->file = standard ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(name, "rb");
     if (import->file == NULL)
         return error_set(err, NOVA_NOT_FOUND, "%s cannot be read: %s", name, strerror(errno));
+    if ((standard ? fstat(STDIN_FILENO, &info) : stat(name, &info)) == 0 && S_ISREG(info.st_mode))
+        import->file_bytes = info.st_size;
     gzbuffer(import->file, READ_BYTES);
     return NOVA_OK;
 }
@@ -186,6 +220,7 @@ static enum nova_status fill_window(struct import *import, struct arena **spare,
         import->result.lines++;
         if (strspn(import->line, " \t\r") >= len)
             continue;
+        import->commands++;
         arena_reset(*spare);
         enum nova_status status =
             len == LINE_BYTES_MAX

@@ -81,8 +81,7 @@ static enum nova_status service_authenticate(struct service *service, struct err
 {
     char principals[PATH_MAX];
     service->jwks = (struct auth_jwks_source){service->connection, service->token};
-    enum nova_status status =
-        access_path(principals, service->settings, err, "credentials/nats/principals");
+    enum nova_status status = access_principals_path(principals, service->settings, err);
     struct auth_options options = {
         .principals_file = principals,
         .user_keys = auth_keys_from_identity,

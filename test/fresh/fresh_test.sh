@@ -55,33 +55,51 @@ inside() {
 cat >"$work/newcomer.sh" <<'END'
 set -euo pipefail
 cd ~/nova
+must_say() { # must_say FILE WORDS...: each of them
+  local file=$1 words
+  shift
+  for words in "$@"; do
+    grep -q -- "$words" "$file" || { echo "not said: $words"; cat "$file"; exit 1; }
+  done
+}
+installed() { cat /var/log/dpkg.log 2>/dev/null | cksum; }
+built() { stat -c %Y build/release/cli/nova; }
+
 echo "--- the first start installs, builds, starts and shows a sample"
-./nova up </dev/null
-echo "--- the second start does none of that"
-before=$(stat -c %Y build/release/cli/nova)
-./nova up </dev/null
-[ "$(stat -c %Y build/release/cli/nova)" = "$before" ]
+./nova up </dev/null >/tmp/up.1 2>&1 || { cat /tmp/up.1; exit 1; }
+must_say /tmp/up.1 installing "building (Release" "users registered" "Try next:"
+sed -n '/users registered/,$p' /tmp/up.1
+before="$(installed) $(built)"
+echo "--- a start while it runs says so"
+./nova up </dev/null >/tmp/up.2 2>&1 || { cat /tmp/up.2; exit 1; }
+must_say /tmp/up.2 "runs already"
 echo "--- it works"
 ./nova status --json >/tmp/status.json
 grep -q '"running": *true' /tmp/status.json
-! grep -q '"state": *"\(failing\|backoff\|stopped\)"' /tmp/status.json
+if grep '"state": *"\(failing\|backoff\|stopped\)"' /tmp/status.json; then exit 1; fi
 ./nova call search GetIndexStats '{}' | grep -q '"posts"'
+echo "--- the second start neither installs nor builds, and finds what was there"
+posts=$(./nova call search GetIndexStats '{}')
+./nova down
+./nova up </dev/null >/tmp/up.3 2>&1 || { cat /tmp/up.3; exit 1; }
+must_say /tmp/up.3 "Try next:"
+if grep -E '^nova: (installing|building)' /tmp/up.3; then exit 1; fi
+[ "$(installed) $(built)" = "$before" ]
+[ "$(./nova call search GetIndexStats '{}')" = "$posts" ]
 ./nova down
 echo "--- nothing of the system was started, nothing lies open"
 for process in /proc/[0-9]*/comm; do
   case $(cat "$process" 2>/dev/null) in postgres | nats-server) echo "$process runs"; exit 1 ;; esac
 done
 for cluster in /etc/postgresql/15/main /var/lib/postgresql/15/main; do
-  [ ! -d $cluster ] || { echo "$cluster was made"
-  echo "$((number - 1)) passed, 1 failed"
-  exit 1
-}
+  [ ! -d $cluster ] || { echo "$cluster was made"; exit 1; }
 done
 open=$(find .nova/credentials -type f -perm /077)
-[ -z "$open" ] || { echo "open to others: $open"
-  echo "$((number - 1)) passed, 1 failed"
-  exit 1
-}
+[ -z "$open" ] || { echo "open to others: $open"; exit 1; }
+echo "--- the tests run here as well"
+./nova test unit </dev/null >/tmp/tests 2>&1 || { tail -n 100 /tmp/tests; exit 1; }
+tail -n 1 /tmp/tests
+tail -n 1 /tmp/tests | grep -q '^[1-9][0-9]* passed, 0 failed$'
 echo "--- all well"
 END
 
@@ -104,7 +122,7 @@ try_as() { # try_as NAME USER HOME
     setpriv --reuid="$user" --regid="$user" --init-groups bash /tmp/newcomer.sh \
     </dev/null >"$log" 2>&1 || not_ok "$name" "$log"
   grep -q '^--- all well$' "$log" || not_ok "$name" "$log"
-  sed -n '/^Nova\b/,/^---/p' "$log" | sed 's/^/# /' | head -40
+  sed -n '/users registered/,/^---/p; / passed, /p' "$log" | sed 's/^/# /' | head -40
   ok "$name"
   rm -rf --one-file-system "$root"
 }

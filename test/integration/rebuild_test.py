@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """The search index is rebuilt under load: who searches sees a whole index all the time.
 
-One client searches every 10 ms, another writes; the index is rebuilt, also after a rebuild that was
-killed in the middle. Nobody gets an error, and nobody fewer hits than before.
+One client searches every 10 ms, another writes; the index is rebuilt, also after rebuilds that were
+killed at drawn moments and inside the switch. Nobody gets an error, and nobody fewer hits than
+before. NOVA_TEST_SEED repeats the moments.
 """
 import collections
+import contextlib
 import json
+import os
 import pathlib
+import random
 import re
 import signal
 import subprocess
@@ -19,6 +23,9 @@ from caller import Caller
 from instance import NOVA, Instance, case, main, wait_for
 
 EVERY_S = 0.01
+# A client on a machine that does much else: most searches are near EVERY_S, no pause is long.
+RATE_MIN, PAUSE_S_MAX = 5, 5
+SEARCH = "search/search_index"
 TABLES = ("person", "post", "term")
 it = Instance()
 
@@ -33,37 +40,47 @@ def common_words():
 
 
 class Searcher(threading.Thread):
-    """Searches the same words again and again; hits may grow, never shrink."""
+    """A search every 10 ms, the same ones again and again; hits may grow, never shrink."""
 
     def __init__(self, words):
         super().__init__()
-        self.words, self.done, self.failure, self.searches = words, threading.Event(), None, 0
-        self.most = collections.defaultdict(int)
+        self.words, self.done, self.failure = words, threading.Event(), None
+        self.times, self.most = [], collections.defaultdict(int)
 
     def run(self):
         try:
             with Caller(it) as caller:
-                while not self.done.wait(EVERY_S):
-                    self.search(caller, self.words[self.searches % len(self.words)])
-                    self.searches += 1
+                due = time.monotonic()
+                while not self.done.wait(max(due - time.monotonic(), 0)):
+                    self.times.append(time.monotonic())
+                    due = max(due + EVERY_S, self.times[-1])  # what was missed is not made up for
+                    self.search(caller, len(self.times))
         except BaseException as failure:  # pylint: disable=broad-except
             self.failure = failure
 
-    def search(self, caller, word):
-        for method, name in (("SearchPosts", "posts"), ("SearchUsers", "users")):
-            if name == "posts":
-                hits = len(caller.call("search", method, query=word, page={"size": 500}).posts)
-            else:
-                hits = len(caller.call("search", method, query="a", page={"size": 500}).users)
-            assert hits >= self.most[name, word], (name, word, hits, self.most[name, word])
-            self.most[name, word] = hits
+    def search(self, caller, number):
+        page = {"size": 500}
+        users = number % 5 == 0
+        if users:
+            word, hits = "a", caller.call("search", "SearchUsers", query="a", page=page).users
+        else:
+            word = self.words[number % len(self.words)]
+            hits = caller.call("search", "SearchPosts", query=word, page=page).posts
+        key = (users, word)
+        assert len(hits) >= self.most[key], (key, len(hits), self.most[key])
+        self.most[key] = len(hits)
 
     def finish(self):
+        """(searches, longest time between two)"""
         self.done.set()
         self.join()
         if self.failure:
             raise self.failure
-        return self.searches
+        pauses = [after - before for before, after in zip(self.times, self.times[1:])]
+        rate = len(pauses) / (self.times[-1] - self.times[0])
+        assert rate >= RATE_MIN and max(pauses) < PAUSE_S_MAX, (rate, max(pauses))
+        assert len(self.most) == len(self.words) + 1 and min(self.most.values()) > 0, self.most
+        return f"{len(self.times)} searches, {rate:.0f}/s, longest pause {max(pauses):.2f} s"
 
 
 class Writer(threading.Thread):
@@ -104,6 +121,33 @@ def differences(old, new):
             for name in TABLES}
 
 
+def assert_equal_up_to_the_switch(old, new):
+    """The old generation stands where the new one took over; all that came before is in both."""
+    placed = (f"select p.*, o.position from search_index_g{{}}.post p join content.outbox o on"
+              " o.aggregate_id = p.post_id and o.type = 'post.created'")
+    last = it.sql(f"select max(position) from ({placed.format(old)}) as p")[0][0]
+    for one, other in ((old, new), (new, old)):
+        lacks = it.sql(f"select post_id from ({placed.format(one)}) as p where position <= {last}"
+                       f" except select post_id from search_index_g{other}.post")
+        assert lacks == [], (other, lacks)
+    differ = it.sql(f"select count(*) from (table search_index_g{old}.post except"
+                    f" table search_index_g{new}.post) as d")
+    assert differ == [(0,)], differ
+    for name in (old, new):  # its terms are those of its posts
+        held = ("(select 'hashtag' as kind, unnest(hashtags) as term from search_index_g{0}.post"
+                " union all select 'word', unnest(title_words) from search_index_g{0}.post) as t"
+                ).format(name)
+        terms = f"table search_index_g{name}.term"
+        counted = f"select kind, term, count(*) from {held} group by 1, 2"
+        for one, other in ((terms, counted), (counted, terms)):
+            assert it.sql(f"{one} except {other}") == [], (name, one)
+    assert differences(old, new)["person"] == 0
+    before, after = (it.sql(f"select count(*) from search_index_g{each}.post")[0][0]
+                     for each in (old, new))
+    assert 0 < before < after, (before, after)  # the writer wrote on behind the switch
+    return before
+
+
 @case
 def who_searches_during_rebuilds_sees_a_whole_index():
     words = common_words()
@@ -115,17 +159,21 @@ def who_searches_during_rebuilds_sees_a_whole_index():
         before = generation()
         it.nova("projection", "rebuild", "search_index")
         assert generation() > before
-    searches, posts = searcher.finish(), writer.finish()
-    assert searches > 50 and posts > 50, (searches, posts)
-    print(f"# {searches} searches and {posts} new posts during 3 rebuilds", flush=True)
+    posts = writer.posts
+    wait_for("some posts behind the switch", lambda: writer.posts > posts + 5 or writer.failure)
+    told, posts = searcher.finish(), writer.finish()
+    assert posts > 50, posts
     wait_for("the index to hold every post", it.is_caught_up)
     count = it.sql("select count(*) from search.post_index where title like 'post %'")
     assert count == [(posts,)], (count, posts)
+    equal = assert_equal_up_to_the_switch(before, generation())
+    print(f"# {told}; {posts} new posts during 3 rebuilds; up to the last switch {equal} are equal",
+          flush=True)
 
 
 @case
 def both_generations_are_equal_after_the_switch():
-    """At rest, so that the old one is not behind by what came after the switch."""
+    """At rest: whole tables."""
     before = generation()
     it.nova("projection", "rebuild", "search_index")
     after = generation()
@@ -134,25 +182,75 @@ def both_generations_are_equal_after_the_switch():
                for name in TABLES)
 
 
+# ---- killed -------------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def rebuilding():
+    """A rebuild in small steps, so that there are many moments; killed at the end."""
+    with subprocess.Popen([str(NOVA), "projection", "rebuild", "search_index"],
+                          env=dict(it.environment(), NOVA_INBOX_BATCH="20"),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as rebuild:
+        yield rebuild
+        assert rebuild.poll() is None, rebuild.communicate()
+        rebuild.send_signal(signal.SIGKILL)
+
+
+def rebuilt(number):
+    """How many events the generation that is being built has applied."""
+    return int(it.sql("select coalesce(sum(n), 0) from search.checkpoint where consumer = %s",
+                      (f"{SEARCH}@{number}",))[0][0])
+
+
+def all_events():
+    return int(it.sql("select sum(n) from search.checkpoint where consumer = %s", (SEARCH,))[0][0])
+
+
 @case
 def a_rebuild_that_was_killed_can_be_run_again():
+    seed = int(os.environ.get("NOVA_TEST_SEED", time.time_ns() % 1000000))
+    chance = random.Random(seed)
     before = generation()
     searcher = Searcher(common_words())
     searcher.start()
-    for _ in range(3):
-        with subprocess.Popen([str(NOVA), "projection", "rebuild", "search_index"],
-                              env=it.environment(), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE) as rebuild:
-            wait_for("the next generation to fill", lambda rebuild=rebuild:
-                     rebuild.poll() is not None or it.sql(
-                         "select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-                         f" where n.nspname = 'search_index_g{before + 1}' and c.relname = 'post'"))
-            rebuild.send_signal(signal.SIGKILL)
-    now = generation()
+    killed_at = []
+    for share in sorted(chance.uniform(0.02, 0.85) for _ in range(3)):
+        with rebuilding() as rebuild:
+            wait_for(f"{share:.2f} of the rebuild", lambda rebuild=rebuild, share=share:
+                     rebuild.poll() is not None or rebuilt(before + 1) > share * all_events())
+        killed_at.append(rebuilt(before + 1))
+    assert generation() == before
+    assert 0 < killed_at[0] <= killed_at[1] <= killed_at[2] < all_events(), killed_at
     it.nova("projection", "rebuild", "search_index")
+    told = searcher.finish()
+    assert generation() == before + 1
+    assert differences(before, generation()) == dict.fromkeys(TABLES, 0)
+    print(f"# seed {seed}: killed at events {killed_at} of {all_events()}; {told}", flush=True)
+
+
+@case
+def a_rebuild_that_is_killed_inside_its_switch_changes_nothing():
+    """Views and checkpoint are switched, the transaction is not at its end: all of it is undone."""
+    before = generation()
+    books = "select consumer, source, position, n, generation from search.checkpoint order by 1, 2"
+    searcher = Searcher(common_words())
+    searcher.start()
+    with contextlib.closing(it.connect()) as gate, rebuilding():
+        wait_for("the rebuild to be at work", lambda: rebuilt(before + 1))
+        gate.cursor().execute("lock table search.dead_letter in share mode")
+        wait_for("the switch's last steps", lambda: it.sql(
+            "select 1 from pg_stat_activity where application_name = 'nova rebuild' and"
+            " wait_event_type = 'Lock' and query like 'DELETE FROM search.dead_letter%'"))
+        live = [row for row in it.sql(books) if row[0] == SEARCH]
+        assert live and all(row[4] == before for row in live), live
+    wait_for("its session to end", lambda: not it.sql(
+        "select 1 from pg_stat_activity where application_name = 'nova rebuild'"))
     searcher.finish()
-    assert generation() > now
-    assert differences(now, generation()) == dict.fromkeys(TABLES, 0)
+    assert generation() == before
+    assert [row for row in it.sql(books) if row[0] == SEARCH] == live
+    assert rebuilt(before + 1) == all_events()
+    it.nova("projection", "rebuild", "search_index")
+    assert generation() == before + 1
+    assert differences(before, before + 1) == dict.fromkeys(TABLES, 0)
 
 
 @case

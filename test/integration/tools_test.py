@@ -5,9 +5,11 @@ import csv
 import datetime
 import io
 import json
+import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from caller import methods
 from instance import NOVA, Instance, case, main, wait_for
+from log_check import SERVICES
 
 it = Instance()
 said = {}
@@ -186,6 +189,91 @@ def what_is_sealed_is_opened_only_where_it_may():
     assert opened["text"] == "by token"
     closed = events("--aggregate", said["post"], "--sealed")[0]["payload"]["sealed"]
     assert closed == "<sealed>"
+
+
+def home_with(name, *files):
+    """Another home on the same servers that holds only these of the credentials."""
+    home = it.folder / name
+    for file in files:
+        (home / "credentials" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(it.home / "credentials" / file, home / "credentials" / file)
+    return dict(it.environment(), NOVA_HOME=str(home))
+
+
+def queried(environment):
+    """{service: what its sealed fields read} of the log as the owner of that home sees it."""
+    done = subprocess.run([str(NOVA), "log", "query", "--json"], env=environment, check=True,
+                          capture_output=True, text=True)
+    found = collections.defaultdict(set)
+    for line in done.stdout.splitlines():
+        event = json.loads(line)
+        if "sealed" in event["payload"]:
+            sealed = event["payload"]["sealed"]
+            found[event["service"]].add("opened" if isinstance(sealed, dict) else sealed)
+    assert set(found) == set(SERVICES), found
+    return found
+
+
+@case
+def a_log_opens_only_with_the_master_key_and_the_services_role():
+    """Each of them missing: everything of that service stays sealed, and the rest is answered."""
+    auditor = ["postgres/auditor", "nats/auditor.nk"]
+    roles = [f"postgres/{each}_service" for each in SERVICES]
+    keys = [f"seal/{each}" for each in SERVICES]
+    assert queried(home_with("auditors", *auditor)) == {each: {"<sealed>"} for each in SERVICES}
+    assert queried(home_with("without-keys", *auditor, *roles)) == {
+        each: {"<sealed>"} for each in SERVICES}
+    assert queried(home_with("without-roles", *auditor, *keys)) == {
+        each: {"<sealed>"} for each in SERVICES}
+    one = queried(home_with("one", *auditor, *roles, "seal/content"))
+    assert one == {"identity": {"<sealed>"}, "content": {"opened"},
+                   "communication": {"<sealed>"}}, one
+    assert queried(it.environment()) == {each: {"opened"} for each in SERVICES}
+    environment = home_with("auditors")
+    with subprocess.Popen([str(NOVA), "log", "tail", "nova.evt.content.>", "--json"],
+                          env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as tail:
+        tail.stderr.readline()
+        it.nova("call", "content", "CreatePost", '{"text": "not for them"}', "--as", said["user"])
+        event = json.loads(tail.stdout.readline())
+        assert event["payload"]["sealed"] == "<sealed>", event
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(30) == 0
+
+
+@case
+def logs_are_followed():
+    """What comes later, of one process or of all, each line once; a shorter file begins anew."""
+    file = it.home / "logs/service.content.log"
+
+    def line(number):
+        return json.dumps({"ts": "2026-01-01T00:00:00Z", "level": "info", "msg": f"line {number}"})
+    for words in (["service/content"], []):
+        with file.open("a") as log:
+            log.write(f"{line(0)}\n")
+        with subprocess.Popen([str(NOVA), "logs", *words, "-f", "-n", "5"], env=it.environment(),
+                              stdout=subprocess.PIPE, text=True, bufsize=1) as follow:
+            def until(number, follow=follow):
+                seen = [follow.stdout.readline()]
+                while f"line {number}" not in seen[-1]:
+                    assert seen[-1], "it ended"
+                    seen.append(follow.stdout.readline())
+                return [int(re.search(r"line (\d+)", each)[1]) for each in seen if '"line ' in each]
+            assert until(0)[-1] == 0  # the end of what was there
+            with file.open("a") as log:
+                log.write(f"{line(1)}\n{line(2)}\n{line(3)[:20]}")
+                log.flush()
+                assert until(2) == [1, 2]
+                log.write(f"{line(3)[20:]}\n")  # a line is shown when it is whole
+                log.flush()
+                assert until(3) == [3]
+            os.truncate(file, 0)
+            with file.open("a") as log:
+                log.write(f"{line(4)}\n")
+            assert until(4) == [4]
+            follow.send_signal(signal.SIGINT)
+            assert follow.wait(30) in (0, -signal.SIGINT)
+    refused("logs", "service/cntent", words="no process 'service/cntent'")
 
 
 @case

@@ -20,7 +20,7 @@ import time
 import psycopg2
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-from instance import NOVA, PATIENCE_S, Instance, case, is_dead, main, wait_for
+from instance import NOVA, PATIENCE_S, ROOT, Instance, case, is_dead, main, wait_for
 
 
 @functools.lru_cache
@@ -370,6 +370,66 @@ def servers_that_the_settings_name_elsewhere_are_not_started():
         assert not (it.home / "pg").exists()
         assert it.nova("--config", str(it.folder / "nova.yaml"), "psql", "superuser", "-Atc",
                        "select inet_server_port()").stdout == f"{shared().postgres_port}\n"
+
+
+def without_home(name, secrets):
+    """The environment of one process on another machine: its own files and URLs, and no home."""
+    folder = secrets / name.replace("/", ".")
+    folder.mkdir(parents=True)
+    kind, process = name.split("/", 1)
+    service = process.split("/")[0]
+    user = {"relay": f"{service}_relay", "service": f"{service}_service",
+            "consumer": process.replace("/", "_")}[kind]
+    credentials = shared().home / "credentials"
+    shutil.copy(credentials / f"nats/{user}.nk", folder / "seed")
+    role = f"{service}_{kind}"
+    more = {"NOVA_HOME": "/nonexistent/home", "NOVA_NATS_SEED_FILE": str(folder / "seed"),
+            "NOVA_NATS_URL": f"nats://127.0.0.1:{shared().nats_port}",
+            "NOVA_POSTGRES_URL": f"postgresql://{role}:{shared().password(role)}"
+                                 f"@127.0.0.1:{shared().postgres_port}/nova"}
+    if kind == "service":
+        shutil.copy(credentials / "nats/principals", folder / "principals")
+        shutil.copy(credentials / f"seal/{service}", folder / "key")
+        more |= {"NOVA_NATS_PRINCIPALS_FILE": str(folder / "principals"),
+                 "NOVA_SEAL_KEY_FILE": str(folder / "key")}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
+    return dict(clean, NOVA_ROOT=str(ROOT), **more)
+
+
+@case
+def processes_without_a_home_do_the_whole_work():
+    """A relay, two services and a consumer by settings alone, while those of the home are away."""
+    names = ["relay/content", "service/identity", "service/content", "consumer/search/search_index"]
+    it, supervisor = shared(), shared().supervisor()
+    starts = {name: it.state(name)["starts"] for name in names}
+    user = json.loads(it.nova("call", "identity", "Register", json.dumps(
+        {"handle": "elsewhere", "email": "elsewhere@example.invalid", "display_name": "Elsewhere",
+         "password": "correct horse battery"})).stdout)["userId"]
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        for name in names:
+            os.kill(it.state(name)["pid"], signal.SIGKILL)
+        with contextlib.ExitStack() as stack:
+            running = [stack.enter_context(subprocess.Popen(
+                [str(NOVA), "run", *name.split("/", 1)], stderr=subprocess.STDOUT, text=True,
+                env=without_home(name, it.folder / "secrets"), stdout=subprocess.PIPE))
+                for name in names]
+            stack.callback(lambda: [each.kill() for each in running])
+            post = wait_for("the service to answer", lambda: subprocess.run(
+                [str(NOVA), "call", "content", "CreatePost", '{"text": "sunflower"}', "--as", user],
+                env=it.environment(), capture_output=True, text=True, check=False).stdout)
+            wait_for("the index", lambda: it.sql(
+                "select 1 from search.post_index where post_id = %s and text = 'sunflower'",
+                (json.loads(post)["postId"],)))
+            assert all(each.poll() is None for each in running)
+            for each in running:
+                each.send_signal(signal.SIGTERM)
+            for each in running:
+                assert each.wait(60) == 0, each.stdout.read()
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    for name in names:
+        it.ready_again(name, starts[name])
 
 
 @case

@@ -200,6 +200,29 @@ static void a_master_key_is_32_bytes_or_refused(void **state)
     assert_int_equal(access_master_key(&key, settings, "identity", &err), NOVA_INVALID_ARGUMENT);
 }
 
+static void a_process_without_a_home_names_its_files(void **state)
+{
+    (void)state;
+    static struct access_principals list;
+    char set[256];
+    struct seal_key key;
+    snprintf(set, sizeof set, "nats.principals_file=%s/credentials/mine", folder);
+    write_secret("mine", "operator " PUBLIC_A "\n", 0644);
+    write_secret("nats/principals", "operator " PUBLIC_B "\n", 0644);
+    load(set);
+    assert_int_equal(access_principals_read(&list, settings, &err), NOVA_OK);
+    assert_string_equal(access_principal_key(&list, "operator"), PUBLIC_A);
+    snprintf(set, sizeof set, "seal.key_file=%s/credentials/key", folder);
+    load(set);
+    assert_int_equal(access_master_key(&key, settings, "identity", &err), NOVA_NOT_FOUND);
+    assert_non_null(strstr(err.text, "credentials/key is missing"));
+    write_secret("key", "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0644);
+    assert_int_equal(access_master_key(&key, settings, "identity", &err), NOVA_PERMISSION_DENIED);
+    write_secret("key", "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
+    assert_int_equal(access_master_key(&key, settings, "identity", &err), NOVA_OK);
+    assert_int_equal(key.bytes[0], 0xff);
+}
+
 static void a_supervisor_hears_readiness_status_and_watchdog(void **state)
 {
     (void)state;
@@ -240,6 +263,7 @@ int main(void)
         CASE(a_url_of_the_very_role_needs_no_home),
         CASE(the_bus_is_the_embedded_one_or_the_named_one),
         CASE(principals_are_found_by_name_and_by_key),
+        CASE(a_process_without_a_home_names_its_files),
         CASE(a_master_key_is_32_bytes_or_refused),
         CASE(a_supervisor_hears_readiness_status_and_watchdog),
     };

@@ -289,7 +289,8 @@ static void a_child_that_cannot_start_is_tried_again_with_pauses(void **state)
     const struct plan plan[] = {{"bad", "fail", 1, true}, {"good", "work", 1, true}};
     begin(plan, 2);
     WAIT_FOR(state_int("bad", "starts") >= 3);
-    assert_true(state_is("bad", "last_exit", "exit code 3"));
+    // On a busy machine one may be ended for being slow before it fails by itself.
+    WAIT_FOR(state_is("bad", "last_exit", "exit code 3"));
     WAIT_FOR(state_is("good", "state", "ready"));
     end();
 }
