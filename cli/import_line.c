@@ -74,6 +74,7 @@ static enum nova_status read_headers(struct import_line *out, const json_t *json
         status = read_id(&out->headers.on_behalf_of, json, "on_behalf_of", err);
     if (status == NOVA_OK)
         status = read_text(&occurred, json, "occurred_at", err);
+    out->headers.has_occurred_at = occurred != NULL;
     if (status == NOVA_OK && occurred != NULL &&
         !timestamp_parse(&out->headers.occurred_at_us, occurred))
         status = error_set(err, NOVA_INVALID_ARGUMENT,

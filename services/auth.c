@@ -179,7 +179,7 @@ static void auth_process(struct caller *out, const char *name)
 static enum nova_status auth_may(struct caller *out, const struct rpc_headers *headers,
                                  struct error *err)
 {
-    if (headers->occurred_at_us != 0 && !caller_is_privileged(out))
+    if (headers->has_occurred_at && !caller_is_privileged(out))
         return error_set(err, NOVA_PERMISSION_DENIED,
                          "only an importer may say when something happened");
     if (uuid_is_nil(&headers->on_behalf_of))

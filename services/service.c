@@ -112,6 +112,7 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
         .wire = request->wire,
         .command_id = request->headers.command_id,
         .correlation_id = request->headers.correlation_id,
+        .has_occurred_at = request->headers.has_occurred_at,
         .occurred_at_us = request->headers.occurred_at_us,
         .traceparent = request->headers.traceparent,
     };

@@ -373,7 +373,7 @@ enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
         .arena = arena,
         .err = err == NULL ? &own_err : err,
         .command_id = uuid_is_nil(&command->command_id) ? uuid_v7() : command->command_id,
-        .now_us = command->occurred_at_us == 0 ? runtime_now_us() : command->occurred_at_us,
+        .now_us = command->has_occurred_at ? command->occurred_at_us : runtime_now_us(),
         .targets = arena_alloc(arena, sizeof *a.targets),
         .out = out,
     };

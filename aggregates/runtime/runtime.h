@@ -41,8 +41,9 @@ struct command {
     struct uuid command_id;     // nil: a new one
     struct uuid correlation_id; // nil: the command's id
     struct uuid causation_id;   // nil: the command's id
-    int64_t occurred_at_us;     // 0: now
-    const char *traceparent;    // NULL: none
+    bool has_occurred_at;       // false: it happens now
+    int64_t occurred_at_us;
+    const char *traceparent; // NULL: none
 };
 
 // What a service adds to a command, inside its transaction. Every function may be NULL.
