@@ -97,6 +97,10 @@ struct rpc_server_options {
     void **workers; // one context a worker
     uint32_t worker_count;
     uint32_t queue_max; // requests that wait; more are answered RESOURCE_EXHAUSTED. 0: 1024
+    // Methods that take long wait in a queue of their own, and never take all workers.
+    const bool *heavy;        // one a method of the service; NULL: none is
+    uint32_t heavy_at_once;   // workers that may be on them, at least 1
+    uint32_t heavy_queue_max; // that wait; more are answered RESOURCE_EXHAUSTED
 };
 // Starts answering in threads of its own, until rpc_server_destroy, which finishes what was begun.
 MUST_CHECK enum nova_status rpc_server_create(struct rpc_server **out,

@@ -173,6 +173,8 @@ static enum nova_status headers_get_positions(struct rpc_headers *out, natsMsg *
             topology_stream_of(out->min_positions[out->min_position_count].service) == NULL)
             return headers_bad(err, H_MIN_POSITION,
                                "at most 8 of <service>:<position>, services that have a stream");
+        if (out->min_positions[out->min_position_count].position > RPC_POSITION_MAX)
+            return headers_bad(err, H_MIN_POSITION, "a position that any log can reach");
         out->min_position_count++;
         text += len + (text[len] == ',');
     }

@@ -67,7 +67,8 @@ static enum nova_status identity_check_password(struct prepared *out, struct ser
         return status;
     // The same work whether the user exists or not, and whether the length can be right or not.
     const char *hash = possible ? out->account.password_hash : NULL;
-    return password_matches(&out->password_matches, hash, possible ? normalised : "", &cost, err);
+    password_matches(&out->password_matches, hash, possible ? normalised : "", &cost);
+    return NOVA_OK;
 }
 
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
@@ -332,6 +333,9 @@ const struct service_type service_identity = {
     .name = "identity",
     .rules = identity_rules,
     .rule_count = IDENTITY_RULES_COUNT,
+    .heavy = {"Register", "Login"},
+    .heavy_at_once_max = PASSWORD_AT_ONCE,
+    .heavy_waiting_max = PASSWORD_WAITING_MAX,
     .queries = identity_queries,
     .query_count = sizeof identity_queries / sizeof *identity_queries,
     .prepare = identity_prepare,

@@ -223,6 +223,7 @@ def bad_headers(caller):
     for value in ["--1", "+1", "-", "-99999999999999999", str(10 ** 18), str(-(1 << 63))]:
         yield {"Nova-Occurred-At": value}
     for value in ["x", "identity", "identity:", "identity:x", "identity:-1", "nobody:1", ":1",
+                  f"identity:{(1 << 53) + 1}", f"identity:{(1 << 63) - 1}",
                   "identity:1,,content:1", "identity:99999999999999999999", ",".join(
                       ["identity:1"] * 20), *INJECTIONS]:
         yield {"Nova-Min-Position": value}
