@@ -135,7 +135,8 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
         .occurred_at_us = request->headers.occurred_at_us,
         .traceparent = request->headers.traceparent,
     };
-    struct runtime_hooks hooks = {&context, type->look_up, type->write_inline};
+    struct runtime_hooks hooks = {&context, type->look_up, type->write_inline,
+                                  type->secret_matches};
     struct outcome outcome;
     enum nova_status status = NOVA_OK;
     if (!pg_is_connected(worker->pg))

@@ -56,6 +56,8 @@ struct service_type {
     enum nova_status (*write_inline)(void *context, const struct command *command,
                                      const struct decision *decision, struct pg *pg,
                                      struct error *err);
+    enum nova_status (*secret_matches)(void *context, bool *out, const struct recorded *first,
+                                       struct pg *pg, struct arena *arena, struct error *err);
     enum nova_status (*finish)(struct service_worker *worker, struct service_call *call,
                                struct outcome *outcome, struct error *err);
     // Users' keys for verifying tokens; NULL: asked from identity.
@@ -67,7 +69,7 @@ struct service_type {
     void (*state_destroy)(void *state);
 };
 
-// What look_up and write_inline get as context.
+// What look_up, write_inline and secret_matches get as context.
 struct service_command_context {
     struct service_worker *worker;
     struct service_call *call;
