@@ -6,9 +6,11 @@
 //   Authorization        Bearer <JWT>: who asks (docs/decisions/0004)
 //   Nova-On-Behalf-Of    a user's id: for whom an operator, importer or service asks
 //   Nova-Command-Id      a UUID: the same again has the same answer and no second effect
-//   Nova-Occurred-At     Unix microseconds; for importers and operators only
-//   Nova-Deadline        Unix microseconds: nobody waits for the answer after it
-//   Nova-Min-Position    <service>:<position>, several separated by commas: no older view, please
+//   Nova-Occurred-At     Unix microseconds, below 0 before 1970; for importers and operators only
+//   Nova-Deadline        Unix microseconds: nobody waits for the answer after it. Whatever it says,
+//                        a service works on a request for RPC_DEADLINE_MS at most
+//   Nova-Min-Position    <service>:<position>, several separated by commas: no older view, please.
+//                        A service waits for few at once; more are RESOURCE_EXHAUSTED
 //   Nova-Correlation-Id  a UUID copied to every event that follows
 //   traceparent          W3C trace context, copied
 //
@@ -38,14 +40,20 @@ struct rpc_headers {
     struct uuid on_behalf_of;
     struct uuid command_id;
     struct uuid correlation_id;
-    int64_t occurred_at_us;
-    int64_t deadline_us; // a client's 0: now + RPC_DEADLINE_MS
+    bool has_occurred_at;
+    int64_t occurred_at_us; // before 1970: below 0
+    int64_t deadline_us;    // 0: now + RPC_DEADLINE_MS
     const char *traceparent;
     uint32_t min_position_count;
     struct rpc_position min_positions[RPC_POSITIONS_MAX];
 };
 
 enum { RPC_DEADLINE_MS = 10000 };
+// No log comes that far in a million years, and a double still holds it exactly.
+#define RPC_POSITION_MAX (INT64_C(1) << 53)
+// The years 1 to 9999, as base/timestamp.h writes them.
+#define RPC_OCCURRED_AT_US_MIN INT64_C(-62135596800000000)
+#define RPC_OCCURRED_AT_US_MAX INT64_C(253402300799999999)
 
 // Asks and waits. The reply is unpacked into the arena; *position (may be NULL) is what
 // Nova-Position said, or 0. Errors: the responder's own; UNAVAILABLE (transient) when nobody
@@ -89,6 +97,10 @@ struct rpc_server_options {
     void **workers; // one context a worker
     uint32_t worker_count;
     uint32_t queue_max; // requests that wait; more are answered RESOURCE_EXHAUSTED. 0: 1024
+    // Methods that take long wait in a queue of their own, and never take all workers.
+    const bool *heavy;        // one a method of the service; NULL: none is
+    uint32_t heavy_at_once;   // workers that may be on them, at least 1
+    uint32_t heavy_queue_max; // that wait; more are answered RESOURCE_EXHAUSTED
 };
 // Starts answering in threads of its own, until rpc_server_destroy, which finishes what was begun.
 MUST_CHECK enum nova_status rpc_server_create(struct rpc_server **out,

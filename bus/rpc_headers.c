@@ -42,10 +42,10 @@ static natsStatus headers_put_id(natsMsg *msg, const char *key, const struct uui
     return natsMsgHeader_Set(msg, key, text);
 }
 
-static natsStatus headers_put_number(natsMsg *msg, const char *key, int64_t number)
+static natsStatus headers_put_number(natsMsg *msg, const char *key, bool is_there, int64_t number)
 {
     char text[32];
-    if (number == 0)
+    if (!is_there)
         return NATS_OK;
     snprintf(text, sizeof text, "%" PRId64, number);
     return natsMsgHeader_Set(msg, key, text);
@@ -77,8 +77,11 @@ enum nova_status rpc_headers_write(natsMsg *msg, const struct rpc_headers *heade
     s = s ? s : headers_put_id(msg, H_ON_BEHALF_OF, &headers->on_behalf_of);
     s = s ? s : headers_put_id(msg, H_COMMAND_ID, &headers->command_id);
     s = s ? s : headers_put_id(msg, H_CORRELATION_ID, &headers->correlation_id);
-    s = s ? s : headers_put_number(msg, H_OCCURRED_AT, headers->occurred_at_us);
-    s = s ? s : headers_put_number(msg, H_DEADLINE, headers->deadline_us);
+    s = s ? s
+          : headers_put_number(msg, H_OCCURRED_AT, headers->has_occurred_at,
+                               headers->occurred_at_us);
+    s = s ? s
+          : headers_put_number(msg, H_DEADLINE, headers->deadline_us != 0, headers->deadline_us);
     s = s ? s : headers_put_positions(msg, headers);
     if (s == NATS_OK && headers->traceparent != NULL)
         s = natsMsgHeader_Set(msg, H_TRACEPARENT, headers->traceparent);
@@ -121,12 +124,30 @@ static bool number_parse(int64_t *out, const char *text, size_t len)
     return errno == 0 && *end == '\0';
 }
 
-static enum nova_status headers_get_number(int64_t *out, natsMsg *msg, const char *key,
-                                           struct error *err)
+static enum nova_status headers_get_deadline(int64_t *out, natsMsg *msg, struct error *err)
 {
-    const char *text = headers_get(msg, key);
+    const char *text = headers_get(msg, H_DEADLINE);
     if (text != NULL && !number_parse(out, text, strlen(text)))
-        return headers_bad(err, key, "a time in microseconds");
+        return headers_bad(err, H_DEADLINE, "a time in microseconds");
+    return NOVA_OK;
+}
+
+// 0 is 1970 and not "none"; what is before has a sign.
+static enum nova_status headers_get_occurred_at(struct rpc_headers *out, natsMsg *msg,
+                                                struct error *err)
+{
+    const char *text = headers_get(msg, H_OCCURRED_AT);
+    if (text == NULL)
+        return NOVA_OK;
+    bool before_1970 = text[0] == '-';
+    int64_t number;
+    if (!number_parse(&number, text + before_1970, strlen(text + before_1970)))
+        return headers_bad(err, H_OCCURRED_AT, "a time in microseconds");
+    out->has_occurred_at = true;
+    out->occurred_at_us = before_1970 ? -number : number;
+    if (out->occurred_at_us < RPC_OCCURRED_AT_US_MIN ||
+        out->occurred_at_us > RPC_OCCURRED_AT_US_MAX)
+        return headers_bad(err, H_OCCURRED_AT, "a time of the years 1 to 9999, in microseconds");
     return NOVA_OK;
 }
 
@@ -152,6 +173,8 @@ static enum nova_status headers_get_positions(struct rpc_headers *out, natsMsg *
             topology_stream_of(out->min_positions[out->min_position_count].service) == NULL)
             return headers_bad(err, H_MIN_POSITION,
                                "at most 8 of <service>:<position>, services that have a stream");
+        if (out->min_positions[out->min_position_count].position > RPC_POSITION_MAX)
+            return headers_bad(err, H_MIN_POSITION, "a position that any log can reach");
         out->min_position_count++;
         text += len + (text[len] == ',');
     }
@@ -190,8 +213,8 @@ enum nova_status rpc_headers_read(struct rpc_headers *out, natsMsg *msg, struct 
     s = s ? s : headers_get_id(&out->on_behalf_of, msg, H_ON_BEHALF_OF, err);
     s = s ? s : headers_get_id(&out->command_id, msg, H_COMMAND_ID, err);
     s = s ? s : headers_get_id(&out->correlation_id, msg, H_CORRELATION_ID, err);
-    s = s ? s : headers_get_number(&out->occurred_at_us, msg, H_OCCURRED_AT, err);
-    s = s ? s : headers_get_number(&out->deadline_us, msg, H_DEADLINE, err);
+    s = s ? s : headers_get_occurred_at(out, msg, err);
+    s = s ? s : headers_get_deadline(&out->deadline_us, msg, err);
     s = s ? s : headers_get_positions(out, msg, err);
     out->traceparent = headers_get_traceparent(msg, arena);
     return s;

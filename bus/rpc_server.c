@@ -1,6 +1,8 @@
-// rpc_server.c - answering requests: one queue, a thread a worker. See rpc.h.
+// rpc_server.c - answering requests: two queues, a thread a worker. See rpc.h.
 //
-// The subscription's thread only queues; what a worker does with one request:
+// The subscription's thread only queues, or refuses when a queue is full. A worker takes the older
+// of the two queues' next requests, but a heavy one only while fewer than heavy_at_once workers are
+// on such. What it does with one request:
 //   inbox? -> deadline -> headers -> method -> check the bytes -> unpack -> handle -> reply
 #include <assert.h>
 #include <inttypes.h>
@@ -14,6 +16,17 @@
 #include "proto/sealed.h"
 
 enum { RPC_QUEUE_DEFAULT = 1024 };
+
+enum rpc_lane { RPC_COMMON, RPC_HEAVY, RPC_LANES };
+
+// Requests that wait: a ring, under the server's lock.
+struct rpc_queue {
+    struct rpc_waiting {
+        natsMsg *msg;
+        uint64_t arrival;
+    } * ring;
+    uint32_t cap, first, count;
+};
 
 struct rpc_worker {
     struct rpc_server *server;
@@ -30,8 +43,9 @@ struct rpc_server {
     uint32_t started;
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    natsMsg **queue; // a ring
-    uint32_t queue_cap, queue_first, queue_count;
+    struct rpc_queue queues[RPC_LANES];
+    uint64_t arrivals;
+    uint32_t heavy_running;
     bool stopping;
     struct rpc_stats *stats; // one a method, under the lock
 };
@@ -102,9 +116,10 @@ static enum nova_status server_read(struct rpc_request *out, struct rpc_server *
     enum nova_status status = rpc_headers_read(&out->headers, msg, out->arena, err);
     if (status != NOVA_OK)
         return status;
-    if (out->headers.deadline_us == 0)
-        out->headers.deadline_us = rpc_now_us() + (int64_t)RPC_DEADLINE_MS * 1000;
-    if (out->headers.deadline_us < rpc_now_us())
+    int64_t now_us = rpc_now_us(), last_us = now_us + (int64_t)RPC_DEADLINE_MS * 1000;
+    if (out->headers.deadline_us == 0 || out->headers.deadline_us > last_us)
+        out->headers.deadline_us = last_us; // no caller holds a worker for longer
+    if (out->headers.deadline_us < now_us)
         return error_set(err, NOVA_DEADLINE_EXCEEDED, "the request's deadline has passed");
     out->wire =
         (struct bytes){(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
@@ -159,36 +174,93 @@ static void server_answer(struct rpc_worker *worker, natsMsg *msg, struct arena 
 
 // ---- queue and threads --------------------------------------------------------------------------
 
-static natsMsg *server_take(struct rpc_server *server)
+static void queue_create(struct rpc_queue *queue, uint32_t cap)
+{
+    *queue = (struct rpc_queue){.cap = cap, .ring = calloc(cap + 1, sizeof *queue->ring)};
+    if (queue->ring == NULL)
+        abort();
+}
+
+static bool queue_put(struct rpc_queue *queue, natsMsg *msg, uint64_t arrival)
+{
+    if (queue->count == queue->cap)
+        return false;
+    queue->ring[(queue->first + queue->count++) % queue->cap] = (struct rpc_waiting){msg, arrival};
+    return true;
+}
+
+static natsMsg *queue_get(struct rpc_queue *queue)
+{
+    natsMsg *msg = queue->ring[queue->first].msg;
+    queue->first = (queue->first + 1) % queue->cap;
+    queue->count--;
+    return msg;
+}
+
+// Which queue a worker takes from now; RPC_LANES: none. Called under the lock.
+static enum rpc_lane server_choose(const struct rpc_server *server)
+{
+    const struct rpc_queue *common = &server->queues[RPC_COMMON];
+    const struct rpc_queue *heavy = &server->queues[RPC_HEAVY];
+    bool may = heavy->count > 0 && server->heavy_running < server->options.heavy_at_once;
+    if (common->count == 0)
+        return may ? RPC_HEAVY : RPC_LANES;
+    return may && heavy->ring[heavy->first].arrival < common->ring[common->first].arrival
+               ? RPC_HEAVY
+               : RPC_COMMON;
+}
+
+// The next request, and its lane; NULL: the server stops.
+static natsMsg *server_take(struct rpc_server *server, enum rpc_lane *lane)
 {
     natsMsg *msg = NULL;
     pthread_mutex_lock(&server->lock);
-    while (server->queue_count == 0 && !server->stopping)
+    while ((*lane = server_choose(server)) == RPC_LANES && !server->stopping)
         pthread_cond_wait(&server->filled, &server->lock);
-    if (server->queue_count > 0) {
-        msg = server->queue[server->queue_first];
-        server->queue_first = (server->queue_first + 1) % server->queue_cap;
-        server->queue_count--;
-    }
+    if (*lane != RPC_LANES)
+        msg = queue_get(&server->queues[*lane]);
+    server->heavy_running += *lane == RPC_HEAVY;
     pthread_mutex_unlock(&server->lock);
     return msg;
+}
+
+static void server_done(struct rpc_server *server, enum rpc_lane lane)
+{
+    if (lane != RPC_HEAVY)
+        return;
+    pthread_mutex_lock(&server->lock);
+    server->heavy_running--;
+    pthread_cond_signal(&server->filled); // the next heavy one may be taken
+    pthread_mutex_unlock(&server->lock);
 }
 
 static void *server_work(void *context)
 {
     struct rpc_worker *worker = context;
     struct arena *arena = arena_create();
+    enum rpc_lane lane;
     natsMsg *msg;
-    while ((msg = server_take(worker->server)) != NULL) {
+    while ((msg = server_take(worker->server, &lane)) != NULL) {
         worker->busy_since_us = rpc_now_us();
         server_answer(worker, msg, arena);
         natsMsg_Destroy(msg);
         arena_reset(arena);
         worker->busy_since_us = 0;
+        server_done(worker->server, lane);
     }
     arena_destroy(&arena);
     nats_ReleaseThreadMemory();
     return NULL;
+}
+
+static enum rpc_lane server_lane(const struct rpc_server *server, const char *subject)
+{
+    const ProtobufCMethodDescriptor *method = server_method(server, subject);
+    if (method == NULL || server->options.heavy == NULL)
+        return RPC_COMMON;
+    return server->options.heavy[method - server->options.service->descriptor->methods]
+               ? RPC_HEAVY
+               : RPC_COMMON;
 }
 
 static void server_on_request(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
@@ -197,16 +269,12 @@ static void server_on_request(natsConnection *nc, natsSubscription *sub, natsMsg
     (void)nc;
     (void)sub;
     struct rpc_server *server = context;
-    bool full;
+    enum rpc_lane lane = server_lane(server, natsMsg_GetSubject(msg));
     pthread_mutex_lock(&server->lock);
-    full = server->queue_count == server->queue_cap;
-    if (!full) {
-        server->queue[(server->queue_first + server->queue_count) % server->queue_cap] = msg;
-        server->queue_count++;
-        pthread_cond_signal(&server->filled);
-    }
+    bool taken = queue_put(&server->queues[lane], msg, server->arrivals++);
+    pthread_cond_signal(&server->filled);
     pthread_mutex_unlock(&server->lock);
-    if (!full)
+    if (taken)
         return;
     const char *subject = natsMsg_GetReply(msg);
     struct error err;
@@ -257,10 +325,12 @@ enum nova_status rpc_server_create(struct rpc_server **out,
                                    const struct rpc_server_options *options, struct error *err)
 {
     assert(options->worker_count > 0);
+    assert(options->heavy == NULL || (options->heavy_at_once > 0 && options->heavy_queue_max > 0));
     struct rpc_server *server = calloc(1, sizeof *server);
     server->options = *options;
-    server->queue_cap = options->queue_max == 0 ? RPC_QUEUE_DEFAULT : options->queue_max;
-    server->queue = calloc(server->queue_cap, sizeof *server->queue);
+    queue_create(&server->queues[RPC_COMMON],
+                 options->queue_max == 0 ? RPC_QUEUE_DEFAULT : options->queue_max);
+    queue_create(&server->queues[RPC_HEAVY], options->heavy_queue_max);
     server->workers = calloc(options->worker_count, sizeof *server->workers);
     server->stats = calloc(options->service->descriptor->n_methods, sizeof *server->stats);
     pthread_mutex_init(&server->lock, NULL);
@@ -287,7 +357,8 @@ void rpc_server_destroy(struct rpc_server **server_at)
         pthread_join(server->workers[i].thread, NULL);
     pthread_cond_destroy(&server->filled);
     pthread_mutex_destroy(&server->lock);
-    free(server->queue);
+    for (int lane = 0; lane < RPC_LANES; lane++)
+        free(server->queues[lane].ring);
     free(server->workers);
     free(server->stats);
     free(server);

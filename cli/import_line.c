@@ -1,6 +1,7 @@
 // import_line.c - see import_line.h.
 #include "cli/import_line.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/timestamp.h"
@@ -65,8 +66,7 @@ static enum nova_status read_method(struct import_line *out, const json_t *json,
                              : status;
 }
 
-static enum nova_status read_headers(struct import_line *out, const json_t *json, const char *text,
-                                     size_t len, struct error *err)
+static enum nova_status read_headers(struct import_line *out, const json_t *json, struct error *err)
 {
     const char *occurred = NULL;
     enum nova_status status = read_id(&out->headers.command_id, json, "command_id", err);
@@ -74,12 +74,11 @@ static enum nova_status read_headers(struct import_line *out, const json_t *json
         status = read_id(&out->headers.on_behalf_of, json, "on_behalf_of", err);
     if (status == NOVA_OK)
         status = read_text(&occurred, json, "occurred_at", err);
+    out->headers.has_occurred_at = occurred != NULL;
     if (status == NOVA_OK && occurred != NULL &&
         !timestamp_parse(&out->headers.occurred_at_us, occurred))
         status = error_set(err, NOVA_INVALID_ARGUMENT,
                            "occurred_at is no time like 2018-03-12T18:43:31Z");
-    if (uuid_is_nil(&out->headers.command_id))
-        out->headers.command_id = uuid_v5(&line_namespace, text, len);
     return status;
 }
 
@@ -122,6 +121,29 @@ static void read_ids(struct import_line *out, const json_t *request, struct aren
         out->registers = (struct uuid){0};
 }
 
+// A line without a command id has one made of its bytes. A password is left out: everybody who
+// reads the log sees the id, and could try guesses on it.
+static struct uuid id_of_line(const ProtobufCMessage *request, const json_t *json, const char *text,
+                              size_t len, struct arena *arena)
+{
+    const ProtobufCMessage *without = contract_without_secret(arena, request);
+    if (without == request)
+        return uuid_v5(&line_namespace, text, len);
+    json_t *rest = json_copy((json_t *)(uintptr_t)json);
+    json_object_del(rest, "request");
+    char *around = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(rest);
+    if (around == NULL)
+        abort();
+    struct bytes wire = message_pack(arena, without);
+    size_t around_len = strlen(around);
+    char *both = arena_alloc(arena, around_len + wire.len);
+    memcpy(both, around, around_len);
+    memcpy(both + around_len, wire.data, wire.len);
+    free(around);
+    return uuid_v5(&line_namespace, both, around_len + wire.len);
+}
+
 static enum nova_status read_command(struct import_line *out, const json_t *json, const char *text,
                                      size_t len, struct arena *arena, struct error *err)
 {
@@ -131,7 +153,7 @@ static enum nova_status read_command(struct import_line *out, const json_t *json
     if (status == NOVA_OK)
         status = read_method(out, json, err);
     if (status == NOVA_OK)
-        status = read_headers(out, json, text, len, err);
+        status = read_headers(out, json, err);
     if (status == NOVA_OK && request == NULL)
         status = error_set(err, NOVA_INVALID_ARGUMENT, "request is missing");
     if (status == NOVA_OK)
@@ -139,6 +161,8 @@ static enum nova_status read_command(struct import_line *out, const json_t *json
     if (status != NOVA_OK)
         return status;
     out->request = message_pack(arena, message);
+    if (uuid_is_nil(&out->headers.command_id))
+        out->headers.command_id = id_of_line(message, json, text, len, arena);
     read_ids(out, request, arena);
     return NOVA_OK;
 }

@@ -4,7 +4,7 @@
 //    "command_id": "<uuid>", "occurred_at": "2018-03-12T18:43:31Z", "on_behalf_of": "<uuid>"}
 //
 // command_id, occurred_at and on_behalf_of may be left out. Without a command_id it is made of the
-// line's own bytes, so that the same line again is the same command.
+// line's own bytes but for a password, so that the same line again is the same command.
 //
 // Ownership: everything lives in the arena.
 // Threads:   pure; safe from any thread.

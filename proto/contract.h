@@ -8,6 +8,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "nova/common/v1/common.pb-c.h"
 
 struct contract_service {
@@ -30,6 +31,13 @@ const struct contract_service *contract_service_find(const char *name); // NULL:
 // Case matters. NULL: no such method.
 const ProtobufCMethodDescriptor *contract_method_find(const struct contract_service *service,
                                                       const char *method);
+
+// The field of a request that holds a password, and is kept nowhere and in no digest; NULL: none.
+// Such a field is called "password", or something that ends with "_password".
+const ProtobufCFieldDescriptor *contract_secret_field(const ProtobufCMessageDescriptor *request);
+// The request without it: itself when there is none, else a copy in the arena whose field is empty.
+const ProtobufCMessage *contract_without_secret(struct arena *arena,
+                                                const ProtobufCMessage *request);
 
 size_t contract_event_count(void);
 const struct contract_event *contract_event_at(size_t i);

@@ -20,7 +20,11 @@ struct auth {
     size_t principal_count;
     struct auth_key users[AUTH_KEYS_MAX]; // under the lock
     size_t user_count;
-    int64_t refreshed_ms;
+    int64_t refreshed_ms; // when the last refresh ended
+    bool refreshed;       // and whether it brought keys
+    bool refreshing;
+    uint32_t waiting;     // for a refresh to end
+    pthread_cond_t ended; // a refresh
 };
 
 static int64_t auth_now_ms(clockid_t clock)
@@ -67,6 +71,7 @@ enum nova_status auth_create(struct auth **out, const struct auth_options *optio
     auth->options = *options;
     auth->refreshed_ms = -AUTH_REFRESH_MS;
     pthread_mutex_init(&auth->lock, NULL);
+    pthread_cond_init(&auth->ended, NULL);
     enum nova_status status = auth_read_principals(auth, err);
     if (status != NOVA_OK)
         auth_destroy(&auth);
@@ -78,6 +83,7 @@ void auth_destroy(struct auth **auth)
 {
     if (auth == NULL || *auth == NULL)
         return;
+    pthread_cond_destroy(&(*auth)->ended);
     pthread_mutex_destroy(&(*auth)->lock);
     free(*auth);
     *auth = NULL;
@@ -93,26 +99,59 @@ static const struct auth_key *auth_find(const struct auth_key *keys, size_t coun
     return NULL;
 }
 
-// Asks for users' keys again, unless that was done just now. Called under the lock.
-static void auth_refresh(struct auth *auth)
+// What jwt_verify asks through: one token.
+struct auth_lookup {
+    struct auth *auth;
+    bool unsure; // the key is unknown to us, and identity could not be asked just now
+};
+
+// Asks identity for users' keys again. Called under the lock, which it leaves meanwhile: whose key
+// is known does not wait.
+static void auth_fetch(struct auth *auth)
 {
-    int64_t now_ms = auth_now_ms(CLOCK_MONOTONIC);
-    if (now_ms - auth->refreshed_ms < AUTH_REFRESH_MS)
-        return;
-    auth->refreshed_ms = now_ms;
     struct auth_key keys[AUTH_KEYS_MAX] = {0};
     size_t count = 0;
-    if (auth->options.user_keys(auth->options.context, keys, AUTH_KEYS_MAX, &count, NULL) !=
-        NOVA_OK)
-        return; // the old keys stay; the token that asked is refused for now
-    memcpy(auth->users, keys, sizeof keys);
-    auth->user_count = count;
+    auth->refreshing = true;
+    pthread_mutex_unlock(&auth->lock);
+    bool fetched = auth->options.user_keys(auth->options.context, keys, AUTH_KEYS_MAX, &count,
+                                           NULL) == NOVA_OK;
+    pthread_mutex_lock(&auth->lock);
+    if (fetched) { // else the old keys stay
+        memcpy(auth->users, keys, sizeof keys);
+        auth->user_count = count;
+    }
+    auth->refreshed = fetched;
+    auth->refreshed_ms = auth_now_ms(CLOCK_MONOTONIC);
+    auth->refreshing = false;
+    pthread_cond_broadcast(&auth->ended);
+}
+
+// An unknown key: one thread refreshes, one more waits for it, so that a stream of made-up tokens
+// never holds all workers; the others are told to come again. Only before the first keys have come
+// all of them wait: nobody's is known yet. Called under the lock. False: whether there is such a
+// key could not be found out.
+static bool auth_refresh(struct auth *auth)
+{
+    if (!auth->refreshing && auth_now_ms(CLOCK_MONOTONIC) - auth->refreshed_ms < AUTH_REFRESH_MS)
+        return auth->refreshed;
+    if (!auth->refreshing) {
+        auth_fetch(auth);
+        return auth->refreshed;
+    }
+    if (auth->waiting > 0 && auth->user_count > 0)
+        return false;
+    auth->waiting++;
+    while (auth->refreshing)
+        pthread_cond_wait(&auth->ended, &auth->lock);
+    auth->waiting--;
+    return auth->refreshed;
 }
 
 static bool auth_key_of(void *context, const char *kid, uint8_t public_key[JWT_KEY_BYTES],
                         char issuer[JWT_NAME_BYTES])
 {
-    struct auth *auth = context;
+    struct auth_lookup *lookup = context;
+    struct auth *auth = lookup->auth;
     const struct auth_key *key = auth_find(auth->principals, auth->principal_count, kid);
     strcpy(issuer, key == NULL ? "identity" : "process");
     if (key != NULL) {
@@ -122,13 +161,27 @@ static bool auth_key_of(void *context, const char *kid, uint8_t public_key[JWT_K
     pthread_mutex_lock(&auth->lock);
     key = auth_find(auth->users, auth->user_count, kid);
     if (key == NULL) {
-        auth_refresh(auth);
+        bool sure = auth_refresh(auth);
         key = auth_find(auth->users, auth->user_count, kid);
+        lookup->unsure = key == NULL && !sure;
     }
     if (key != NULL)
         memcpy(public_key, key->public_key, JWT_KEY_BYTES);
     pthread_mutex_unlock(&auth->lock);
     return key != NULL;
+}
+
+static enum nova_status auth_verify(struct jwt_claims *out, struct auth *auth, const char *token,
+                                    struct error *err)
+{
+    struct auth_lookup lookup = {auth, false};
+    enum nova_status status =
+        jwt_verify(out, token, auth_key_of, &lookup, auth_now_ms(CLOCK_REALTIME) / 1000, err);
+    if (status != NOVA_OK && lookup.unsure)
+        return error_set_transient(err, NOVA_UNAVAILABLE,
+                                   "identity was not there to say whose key signed the token; try "
+                                   "again");
+    return status;
 }
 
 // A process may only speak in the name that its own key is listed under.
@@ -141,8 +194,7 @@ static bool auth_name_is_its_own(const struct auth *auth, const struct jwt_claim
 enum nova_status auth_user_token(struct jwt_claims *out, struct auth *auth, const char *token,
                                  struct error *err)
 {
-    enum nova_status status =
-        jwt_verify(out, token, auth_key_of, auth, auth_now_ms(CLOCK_REALTIME) / 1000, err);
+    enum nova_status status = auth_verify(out, auth, token, err);
     if (status == NOVA_OK && strcmp(out->issuer, "identity") != 0)
         return error_set(err, NOVA_UNAUTHENTICATED, "the token is a process's, not a user's");
     return status;
@@ -179,7 +231,7 @@ static void auth_process(struct caller *out, const char *name)
 static enum nova_status auth_may(struct caller *out, const struct rpc_headers *headers,
                                  struct error *err)
 {
-    if (headers->occurred_at_us != 0 && !caller_is_privileged(out))
+    if (headers->has_occurred_at && !caller_is_privileged(out))
         return error_set(err, NOVA_PERMISSION_DENIED,
                          "only an importer may say when something happened");
     if (uuid_is_nil(&headers->on_behalf_of))
@@ -203,8 +255,7 @@ enum nova_status auth_caller(struct caller *out, char process[JWT_NAME_BYTES], s
     struct jwt_claims claims;
     enum nova_status status = NOVA_OK;
     if (headers->token != NULL) {
-        status = jwt_verify(&claims, headers->token, auth_key_of, auth,
-                            auth_now_ms(CLOCK_REALTIME) / 1000, err);
+        status = auth_verify(&claims, auth, headers->token, err);
         if (status == NOVA_OK && strcmp(claims.issuer, "identity") == 0)
             status = auth_user(out, &claims, err);
         else if (status == NOVA_OK && !auth_name_is_its_own(auth, &claims))
@@ -224,7 +275,9 @@ enum nova_status auth_keys_from_identity(void *context, struct auth_key *keys, s
     struct auth_jwks_source *source = context;
     struct arena *arena = arena_create();
     Nova__Identity__V2__GetJwksRequest request = NOVA__IDENTITY__V2__GET_JWKS_REQUEST__INIT;
-    struct rpc_headers headers = {.token = process_token_text(source->token, arena)};
+    struct rpc_headers headers = {.token = process_token_text(source->token, arena),
+                                  .deadline_us =
+                                      (auth_now_ms(CLOCK_REALTIME) + AUTH_FETCH_MS) * 1000};
     ProtobufCMessage *reply = NULL;
     enum nova_status status = rpc_call(&reply, NULL, source->connection, "identity", "GetJwks",
                                        &request.base, &headers, arena, err);

@@ -2,19 +2,21 @@
 //
 // Users' keys come from identity's GetJwks (identity itself gives its own), processes' keys from
 // the generated list of principals: one line `<name> <public nkey>` each. An unknown kid asks
-// GetJwks again, at most once in AUTH_REFRESH_MS.
+// GetJwks again, at most once in AUTH_REFRESH_MS and for AUTH_FETCH_MS; a known one never waits.
 //
 // Ownership: borrows the connection.
 // Threads:   safe from any thread.
 // Errors:    UNAUTHENTICATED for a bad token, PERMISSION_DENIED for who may not act for others or
-//            not set the time; a GetJwks that fails is UNAVAILABLE (transient).
+//            not set the time; UNAVAILABLE (transient) for a token whose key is not known while
+//            identity does not answer.
+// Bounds:    two threads at once wait for GetJwks, once it has answered at all.
 #pragma once
 #include "aggregates/core/aggregate.h"
 #include "base/jwt.h"
 #include "bus/process_token.h"
 #include "bus/rpc.h"
 
-enum { AUTH_KEYS_MAX = 256, AUTH_REFRESH_MS = 1000 };
+enum { AUTH_KEYS_MAX = 256, AUTH_REFRESH_MS = 1000, AUTH_FETCH_MS = 2000 };
 
 struct auth_key {
     char kid[JWT_NAME_BYTES];

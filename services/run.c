@@ -139,12 +139,16 @@ static enum nova_status service_start(struct service *service, struct error *err
         status = service_add_worker(service, err);
     if (status == NOVA_OK && service->type->start != NULL)
         status = service->type->start(service, err);
+    const uint32_t heavy_at_once = service_find_heavy(service);
     const struct rpc_server_options options = {
         .connection = service->connection,
         .service = contract_service_find(service->type->name),
         .handle = service_handle,
         .workers = service->worker_contexts,
         .worker_count = service->worker_count,
+        .heavy = service->type->heavy_at_once_max > 0 ? service->heavy : NULL,
+        .heavy_at_once = heavy_at_once,
+        .heavy_queue_max = service->type->heavy_waiting_max,
     };
     return status == NOVA_OK ? rpc_server_create(&service->server, &options, err) : status;
 }

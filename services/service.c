@@ -45,15 +45,34 @@ static const struct service_query *service_query_find(const struct service_type 
     return NULL;
 }
 
-enum nova_status service_wait(struct service_worker *worker, struct service_call *call,
-                              const char *consumer, struct error *err)
+// Whether the read model is as far as the request asks, or will be by the deadline. 0: now.
+static enum nova_status service_look(struct service_worker *worker, struct service_call *call,
+                                     const char *consumer, int64_t deadline_us, struct error *err)
 {
     const struct rpc_headers *headers = &call->request->headers;
     enum nova_status status = NOVA_OK;
     for (uint32_t i = 0; status == NOVA_OK && i < headers->min_position_count; i++)
         status = projection_wait(worker->pg, worker->service->type->name, consumer,
                                  headers->min_positions[i].service,
-                                 headers->min_positions[i].position, headers->deadline_us, err);
+                                 headers->min_positions[i].position, deadline_us, err);
+    return status;
+}
+
+// A worker that waits does nothing else: half of them may, the others answer.
+enum nova_status service_wait(struct service_worker *worker, struct service_call *call,
+                              const char *consumer, struct error *err)
+{
+    const int64_t deadline_us = call->request->headers.deadline_us;
+    enum nova_status status = service_look(worker, call, consumer, 0, err);
+    if (status != NOVA_DEADLINE_EXCEEDED)
+        return status;
+    uint32_t most = worker->service->worker_count > 1 ? worker->service->worker_count / 2 : 1;
+    if (atomic_fetch_add(&worker->service->waiting, 1) < most)
+        status = service_look(worker, call, consumer, deadline_us, err);
+    else
+        status = error_set_transient(err, NOVA_RESOURCE_EXHAUSTED,
+                                     "too many requests wait for %s; try again later", consumer);
+    atomic_fetch_sub(&worker->service->waiting, 1);
     return status;
 }
 
@@ -112,10 +131,12 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
         .wire = request->wire,
         .command_id = request->headers.command_id,
         .correlation_id = request->headers.correlation_id,
+        .has_occurred_at = request->headers.has_occurred_at,
         .occurred_at_us = request->headers.occurred_at_us,
         .traceparent = request->headers.traceparent,
     };
-    struct runtime_hooks hooks = {&context, type->look_up, type->write_inline};
+    struct runtime_hooks hooks = {&context, type->look_up, type->write_inline,
+                                  type->secret_matches};
     struct outcome outcome;
     enum nova_status status = NOVA_OK;
     if (!pg_is_connected(worker->pg))
@@ -160,6 +181,20 @@ enum nova_status service_handle(void *context, struct rpc_request *request, stru
     metrics_add(METRIC_SERVICE_REQUESTS, 1);
     metrics_add(METRIC_SERVICE_ERRORS, status != NOVA_OK);
     return status;
+}
+
+uint32_t service_find_heavy(struct service *service)
+{
+    const struct service_type *type = service->type;
+    const struct contract_service *contract = contract_service_find(type->name);
+    assert(contract->descriptor->n_methods <= SERVICE_METHODS_MAX);
+    for (int i = 0; i < SERVICE_HEAVY_MAX && type->heavy[i] != NULL; i++) {
+        const ProtobufCMethodDescriptor *method = contract_method_find(contract, type->heavy[i]);
+        assert(method != NULL); // our own table names it
+        service->heavy[method - contract->descriptor->methods] = true;
+    }
+    uint32_t most = service->worker_count > 2 ? service->worker_count - 2 : 1;
+    return most < type->heavy_at_once_max ? most : type->heavy_at_once_max;
 }
 
 bool service_type_is_whole(const struct service_type *type, const char **missing)

@@ -27,7 +27,7 @@ struct service_call {
     char process[JWT_NAME_BYTES]; // the calling process; "" for a user or nobody
 };
 
-enum { SERVICE_CONSUMERS_MAX = 2 };
+enum { SERVICE_CONSUMERS_MAX = 2, SERVICE_HEAVY_MAX = 4 };
 struct service_query {
     const char *method;
     enum nova_status (*answer)(struct service_worker *worker, struct service_call *call,
@@ -44,6 +44,10 @@ struct service_type {
     size_t rule_count;
     const struct service_query *queries;
     size_t query_count;
+    // Methods that compute for long, how many of them at once at most (and never on all workers:
+    // two always answer what is quick), and how many wait; more are RESOURCE_EXHAUSTED.
+    const char *heavy[SERVICE_HEAVY_MAX];
+    uint32_t heavy_at_once_max, heavy_waiting_max;
     // Before the transaction (a password's hash), inside it, and after it (a token). May be NULL.
     enum nova_status (*prepare)(struct service_worker *worker, struct service_call *call,
                                 void **prepared, struct error *err);
@@ -52,6 +56,8 @@ struct service_type {
     enum nova_status (*write_inline)(void *context, const struct command *command,
                                      const struct decision *decision, struct pg *pg,
                                      struct error *err);
+    enum nova_status (*secret_matches)(void *context, bool *out, const struct recorded *first,
+                                       struct pg *pg, struct arena *arena, struct error *err);
     enum nova_status (*finish)(struct service_worker *worker, struct service_call *call,
                                struct outcome *outcome, struct error *err);
     // Users' keys for verifying tokens; NULL: asked from identity.
@@ -63,7 +69,7 @@ struct service_type {
     void (*state_destroy)(void *state);
 };
 
-// What look_up and write_inline get as context.
+// What look_up, write_inline and secret_matches get as context.
 struct service_command_context {
     struct service_worker *worker;
     struct service_call *call;
@@ -87,6 +93,7 @@ MUST_CHECK enum nova_status service_connect_postgres(struct pg **out, const stru
                                                      struct error *err);
 
 // Waits until a read model of this service is as far as Nova-Min-Position says.
+// RESOURCE_EXHAUSTED (transient): it is not, and half of the workers wait already.
 MUST_CHECK enum nova_status service_wait(struct service_worker *worker, struct service_call *call,
                                          const char *consumer, struct error *err);
 

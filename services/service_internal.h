@@ -1,9 +1,11 @@
 // service_internal.h - what services/service.c and run.c share; nobody else includes it.
 #pragma once
+#include <stdatomic.h>
+
 #include "bus/process_token.h"
 #include "services/service.h"
 
-enum { SERVICE_WORKERS_MAX = 64 };
+enum { SERVICE_WORKERS_MAX = 64, SERVICE_METHODS_MAX = 64 };
 
 struct service {
     const struct service_type *type;
@@ -18,10 +20,15 @@ struct service {
     struct service_worker workers[SERVICE_WORKERS_MAX];
     void *worker_contexts[SERVICE_WORKERS_MAX];
     uint32_t worker_count;
+    bool heavy[SERVICE_METHODS_MAX]; // by the place of the method in the contract
+    _Atomic uint32_t waiting;        // workers that wait for a read model
 };
 
 // rpc_server's handler; the context is a struct service_worker.
 enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err);
+
+// Which methods are heavy, into service->heavy; how many workers may be on them at once.
+uint32_t service_find_heavy(struct service *service);
 
 // True when every method of the contract has a rule or a query; else *missing is its name.
 bool service_type_is_whole(const struct service_type *type, const char **missing);

@@ -12,8 +12,6 @@
 #include "base/metrics.h"
 #include "proto/sealed.h"
 
-enum { DIGEST_BYTES = 32 };
-
 // Everything one attempt needs, so that helpers take one argument.
 struct attempt {
     struct runtime *runtime;
@@ -21,7 +19,7 @@ struct attempt {
     const struct runtime_hooks *hooks;
     struct arena *arena;
     struct error *err;
-    uint8_t digest[DIGEST_BYTES];
+    uint8_t digest[COMMAND_DIGEST_BYTES];
     struct uuid command_id;
     int64_t now_us;
     struct targets *targets;
@@ -40,6 +38,7 @@ enum nova_status runtime_create(struct runtime **out, const char *service, struc
     strcpy(runtime->service, service);
     runtime->pg = pg;
     runtime->master = master;
+    command_digest_key_make(&runtime->digest_key, master);
     runtime->sql = arena_create();
     runtime_sql_make(runtime);
     *out = runtime;
@@ -51,6 +50,7 @@ void runtime_destroy(struct runtime **runtime)
     if (runtime == NULL || *runtime == NULL)
         return;
     arena_destroy(&(*runtime)->sql);
+    command_digest_key_forget(&(*runtime)->digest_key);
     free(*runtime);
     *runtime = NULL;
 }
@@ -60,16 +60,6 @@ static int64_t runtime_now_us(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static void runtime_digest(uint8_t out[DIGEST_BYTES], const struct command *command)
-{
-    crypto_generichash_state hash;
-    crypto_generichash_init(&hash, NULL, 0, DIGEST_BYTES);
-    crypto_generichash_update(&hash, (const uint8_t *)command->rule->method,
-                              strlen(command->rule->method) + 1);
-    crypto_generichash_update(&hash, command->wire.data, command->wire.len);
-    crypto_generichash_final(&hash, out, DIGEST_BYTES);
 }
 
 // ---- a repeated command -------------------------------------------------------------------------
@@ -109,20 +99,39 @@ static void runtime_reply(struct attempt *a, const struct recorded *events, uint
     a->out->event_count = count;
 }
 
+// What the digest leaves out is looked at first and always, so that time does not tell which of the
+// two differs.
+static enum nova_status runtime_is_same(bool *out, struct attempt *a, const struct recorded *first,
+                                        const struct pg_result *rows)
+{
+    bool secret_matches = true;
+    enum nova_status status = NOVA_OK;
+    struct bytes digest = pg_get_bytea(rows, 0, REPEAT_DIGEST);
+    if (a->hooks->secret_matches != NULL)
+        status = a->hooks->secret_matches(a->hooks->context, &secret_matches, first, a->runtime->pg,
+                                          a->arena, a->err);
+    *out = secret_matches && digest.len == sizeof a->digest &&
+           sodium_memcmp(digest.data, a->digest, sizeof a->digest) == 0;
+    return status;
+}
+
 static enum nova_status runtime_answer_again(struct attempt *a, const struct pg_result *rows)
 {
-    struct bytes digest = pg_get_bytea(rows, 0, REPEAT_DIGEST);
-    if (digest.len != DIGEST_BYTES || memcmp(digest.data, a->digest, DIGEST_BYTES) != 0)
-        return error_set(a->err, NOVA_FAILED_PRECONDITION,
-                         "COMMAND_ID_TAKEN: this command id was used for another request; "
-                         "use a new one");
     struct recorded *events = arena_alloc(a->arena, pg_rows(rows) * sizeof *events);
+    bool same = false;
     for (size_t row = 0; row < pg_rows(rows); row++) {
         enum nova_status status = runtime_recorded_of_row(&events[row], a, rows, row);
         if (status != NOVA_OK)
             return status;
-        a->out->position = pg_get_int8(rows, row, REPEAT_POSITION);
     }
+    enum nova_status status = runtime_is_same(&same, a, &events[0], rows);
+    if (status == NOVA_OK && !same)
+        status = error_set(a->err, NOVA_FAILED_PRECONDITION,
+                           "COMMAND_ID_TAKEN: this command id was used for another request; "
+                           "use a new one");
+    if (status != NOVA_OK)
+        return status;
+    a->out->position = pg_get_int8(rows, pg_rows(rows) - 1, REPEAT_POSITION);
     a->out->repeated = true;
     runtime_reply(a, events, (uint32_t)pg_rows(rows));
     return NOVA_OK;
@@ -240,7 +249,7 @@ static void runtime_append_add(struct attempt *a, const struct pending_event *ev
         pg_text(command->caller->actor),
         pg_uuid(&a->command_id),
         pg_int4((int32_t)index),
-        pg_bytea((struct bytes){a->digest, DIGEST_BYTES}),
+        pg_bytea((struct bytes){a->digest, sizeof a->digest}),
         pg_uuid(correlation),
         pg_uuid(causation),
         pg_time_us(a->now_us),
@@ -373,11 +382,12 @@ enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
         .arena = arena,
         .err = err == NULL ? &own_err : err,
         .command_id = uuid_is_nil(&command->command_id) ? uuid_v7() : command->command_id,
-        .now_us = command->occurred_at_us == 0 ? runtime_now_us() : command->occurred_at_us,
+        .now_us = command->has_occurred_at ? command->occurred_at_us : runtime_now_us(),
         .targets = arena_alloc(arena, sizeof *a.targets),
         .out = out,
     };
-    runtime_digest(a.digest, command);
+    command_digest(a.digest, &runtime->digest_key, command->rule->method, command->request,
+                   command->wire, arena);
     for (int attempt = 0; attempt < RUNTIME_ATTEMPTS_MAX; attempt++) {
         *out = (struct outcome){0};
         if (!pg_is_connected(runtime->pg)) {

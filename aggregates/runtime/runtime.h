@@ -37,12 +37,14 @@ struct command {
     const struct command_rule *rule;
     const struct caller *caller;
     const ProtobufCMessage *request;
-    struct bytes wire; // the request as it came: its digest tells a repeat from another payload
+    struct bytes wire; // the request as it came: its digest tells a repeat from another payload,
+                       // but for a password, which is in no digest (digest.h)
     struct uuid command_id;     // nil: a new one
     struct uuid correlation_id; // nil: the command's id
     struct uuid causation_id;   // nil: the command's id
-    int64_t occurred_at_us;     // 0: now
-    const char *traceparent;    // NULL: none
+    bool has_occurred_at;       // false: it happens now
+    int64_t occurred_at_us;
+    const char *traceparent; // NULL: none
 };
 
 // What a service adds to a command, inside its transaction. Every function may be NULL.
@@ -55,6 +57,11 @@ struct runtime_hooks {
     enum nova_status (*write_inline)(void *context, const struct command *command,
                                      const struct decision *decision, struct pg *pg,
                                      struct error *err);
+    // A command id that was seen before: whether the request's password, which the digest leaves
+    // out, is right for what happened then (`first` is its first event). Takes the same time
+    // either way. NULL: this service's requests hold none.
+    enum nova_status (*secret_matches)(void *context, bool *out, const struct recorded *first,
+                                       struct pg *pg, struct arena *arena, struct error *err);
 };
 
 struct outcome {

@@ -1,11 +1,13 @@
 // runtime_internal.h - what the files of aggregates/runtime share; nobody else includes it.
 #pragma once
+#include "aggregates/runtime/digest.h"
 #include "aggregates/runtime/runtime.h"
 
 struct runtime {
     char service[32];
     struct pg *pg;
     const struct seal_key *master;
+    struct command_digest_key digest_key;
     struct arena *sql; // the statements below, made once for the service's schema
     const char *sql_command_events, *sql_load, *sql_append, *sql_snapshot_put, *sql_snapshot_drop;
     const char *sql_key_of_person, *sql_key_add, *sql_keys, *sql_key_erase, *sql_read_many;

@@ -36,14 +36,24 @@ static const char *trim(struct arena *arena, const char *text)
 
 // ---- users --------------------------------------------------------------------------------------
 
+// More words than any name has; what is behind them does not count.
+enum { QUERY_WORDS_MAX = 32 };
+
 // Every word of a name, as a beginning: 'ada':* & 'lov':*. Quoted, so that whatever was typed is
 // text and never tsquery's syntax.
 static const char *prefix_query(struct arena *arena, const char *folded)
 {
-    const char *query = "";
-    while (*(folded += strspn(folded, " \t\r\n'\\")) != '\0') {
-        size_t len = strcspn(folded, " \t\r\n'\\");
-        query = arena_printf(arena, "%s%s'%.*s':*", query, query[0] ? " & " : "", (int)len, folded);
+    static const char separators[] = " \t\r\n'\\";
+    char *query = arena_alloc(arena, strlen(folded) + QUERY_WORDS_MAX * sizeof " & '':*" + 1);
+    char *to = query;
+    for (int words = 0; words < QUERY_WORDS_MAX; words++) {
+        folded += strspn(folded, separators);
+        size_t len = strcspn(folded, separators);
+        if (len == 0)
+            break;
+        to = stpcpy(to, words > 0 ? " & '" : "'");
+        to = mempcpy(to, folded, len);
+        to = stpcpy(to, "':*");
         folded += len;
     }
     return query;
@@ -130,6 +140,7 @@ struct post_query {
     const char *words; // what is left without the tags
     const char **tags;
     size_t tag_count;
+    bool impossible; // a tag that no post can have
 };
 
 // Takes the #tags that stand outside of quotes out of the query.
@@ -147,6 +158,8 @@ static bool post_query_parse(struct post_query *out, struct arena *arena, const 
                 return false;
             if (tag[0] != '\0')
                 out->tags[out->tag_count++] = tag;
+            else
+                out->impossible |= end > i + 1;
             i = end - 1;
             continue;
         }
@@ -182,6 +195,8 @@ static enum nova_status posts_find(Nova__Search__V2__PostHit ***out, size_t *cou
     *token = "";
     if (!post_query_parse(&parsed, arena, query))
         return not_utf8(err);
+    if (parsed.impossible)
+        return NOVA_OK;
     const struct pg_param params[] = {
         pg_text(parsed.words),
         pg_float8(at->continues ? at->after.score : INFINITY),
@@ -237,10 +252,14 @@ static enum nova_status hashtags_find(Nova__Search__V2__HashtagHit ***out, size_
                                       struct arena *arena, struct error *err)
 {
     struct pg_result *rows = NULL;
-    const char *tag = text_tag(arena, trim(arena, prefix));
+    prefix = trim(arena, prefix);
+    const char *tag = text_tag(arena, prefix);
     *count = 0;
     if (!tag)
         return not_utf8(err);
+    // "" is the beginning of every tag; one that folds to "" because it is too long is of none.
+    if (tag[0] == '\0' && prefix[prefix[0] == '#'] != '\0')
+        return NOVA_OK;
     const struct pg_param params[] = {pg_text(tag), pg_text(LAST_CHARACTER),
                                       pg_int4((int32_t)size)};
     enum nova_status status =

@@ -58,6 +58,23 @@ enum nova_status account_find(struct account *out, struct pg *pg,
     return status;
 }
 
+enum nova_status account_password(const char **out, struct pg *pg, const struct uuid *user_id,
+                                  struct arena *arena, struct error *err)
+{
+    struct pg_result *rows = NULL;
+    const struct pg_param params[] = {pg_uuid(user_id)};
+    *out = NULL;
+    enum nova_status status = pg_query(&rows, pg,
+                                       "SELECT password_hash FROM identity.account"
+                                       " WHERE user_id = $1 AND free_after IS NULL"
+                                       " AND password_hash IS NOT NULL",
+                                       params, 1, err);
+    if (pg_rows(rows) > 0)
+        *out = arena_strdup(arena, pg_get_text(rows, 0, 0));
+    pg_result_destroy(&rows);
+    return status;
+}
+
 enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
                                const struct account_digest *email_digest,
                                const struct account_digest *handle_digest,

@@ -30,6 +30,11 @@ MUST_CHECK enum nova_status account_find(struct account *out, struct pg *pg,
                                          const struct account_digest *digest, struct arena *arena,
                                          struct error *err);
 
+// The hash of a user's password, to be read only. NULL: there is no such user, or no password.
+MUST_CHECK enum nova_status account_password(const char **out, struct pg *pg,
+                                             const struct uuid *user_id, struct arena *arena,
+                                             struct error *err);
+
 // Whether another user than `user_id` has it; a deleted one has it until free_after.
 MUST_CHECK enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
                                           const struct account_digest *email_digest,

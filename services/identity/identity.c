@@ -16,6 +16,7 @@
 
 struct prepared {
     bool password_length_ok;
+    const char *password;                    // of Register: normalised
     char password_hash[PASSWORD_HASH_BYTES]; // of Register
     struct account account;                  // of Login: who that is, whose password was checked
     bool password_matches;
@@ -41,6 +42,7 @@ static enum nova_status identity_hash(struct prepared *out, struct service_worke
     char *normalised;
     out->password_length_ok =
         password_normalise(&normalised, call->request->arena, request->password);
+    out->password = normalised;
     return out->password_length_ok ? password_hash(out->password_hash, normalised, &cost, err)
                                    : NOVA_OK;
 }
@@ -67,7 +69,8 @@ static enum nova_status identity_check_password(struct prepared *out, struct ser
         return status;
     // The same work whether the user exists or not, and whether the length can be right or not.
     const char *hash = possible ? out->account.password_hash : NULL;
-    return password_matches(&out->password_matches, hash, possible ? normalised : "", &cost, err);
+    password_matches(&out->password_matches, hash, possible ? normalised : "", &cost);
+    return NOVA_OK;
 }
 
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
@@ -169,6 +172,36 @@ static enum nova_status identity_look_up(void *context, const struct command *co
     const Nova__Identity__V2__DeleteUserRequest *request = (const void *)c->call->request->message;
     struct uuid user_id = id_parse(request->user_id);
     return account_sessions(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+}
+
+// A command id is no secret, everybody who reads the log knows it: only who knows the password gets
+// the session of a repeated Login, and hears from a repeated Register whose address that is.
+static enum nova_status identity_secret_matches(void *context, bool *out,
+                                                const struct recorded *first, struct pg *pg,
+                                                struct arena *arena, struct error *err)
+{
+    const struct service_command_context *c = context;
+    const struct prepared *prepared = c->prepared;
+    *out = true;
+    if (identity_is(c->call, "Login")) {
+        const Nova__Identity__V2__SessionStarted *started = (const void *)first->payload;
+        struct uuid user_id = {0};
+        if (strcmp(first->type->type, "session.started") == 0)
+            user_id = id_parse(started->user_id);
+        *out = prepared->password_matches && uuid_equal(&user_id, &prepared->account.user_id);
+        return NOVA_OK;
+    }
+    // An importer's or operator's ids are its own, and a file is imported again after years.
+    if (!identity_is(c->call, "Register") || caller_is_privileged(&c->call->caller))
+        return NOVA_OK;
+    struct password_cost cost = identity_cost(c->worker->service);
+    const char *hash = NULL;
+    enum nova_status status = account_password(&hash, pg, &first->aggregate_id, arena, err);
+    if (status != NOVA_OK)
+        return status;
+    password_matches(out, prepared->password_length_ok ? hash : NULL,
+                     prepared->password_length_ok ? prepared->password : "", &cost);
+    return NOVA_OK;
 }
 
 // ---- inside it: inline tables -------------------------------------------------------------------
@@ -332,11 +365,15 @@ const struct service_type service_identity = {
     .name = "identity",
     .rules = identity_rules,
     .rule_count = IDENTITY_RULES_COUNT,
+    .heavy = {"Register", "Login"},
+    .heavy_at_once_max = PASSWORD_AT_ONCE,
+    .heavy_waiting_max = PASSWORD_WAITING_MAX,
     .queries = identity_queries,
     .query_count = sizeof identity_queries / sizeof *identity_queries,
     .prepare = identity_prepare,
     .look_up = identity_look_up,
     .write_inline = identity_write_inline,
+    .secret_matches = identity_secret_matches,
     .finish = identity_finish,
     .user_keys = identity_user_keys,
     .start = identity_start,

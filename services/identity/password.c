@@ -1,7 +1,6 @@
 // password.c - see password.h.
 #include "services/identity/password.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,35 +8,6 @@
 
 // The most that an imported hash may cost us to check.
 enum { PASSWORD_MEMORY_KIB_MAX = 262144, PASSWORD_PASSES_MAX = 10 };
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
-static int running, waiting;
-
-static enum nova_status password_enter(struct error *err)
-{
-    enum nova_status status = NOVA_OK;
-    pthread_mutex_lock(&lock);
-    if (waiting == PASSWORD_WAITING_MAX)
-        status = error_set_transient(err, NOVA_RESOURCE_EXHAUSTED,
-                                     "too many passwords are being checked; try again later");
-    waiting++;
-    while (status == NOVA_OK && running == PASSWORD_AT_ONCE)
-        pthread_cond_wait(&released, &lock);
-    waiting--;
-    if (status == NOVA_OK)
-        running++;
-    pthread_mutex_unlock(&lock);
-    return status;
-}
-
-static void password_leave(void)
-{
-    pthread_mutex_lock(&lock);
-    running--;
-    pthread_cond_signal(&released);
-    pthread_mutex_unlock(&lock);
-}
 
 bool password_normalise(char **out, struct arena *arena, const char *password)
 {
@@ -64,30 +34,21 @@ static int password_hash_raw(char out[PASSWORD_HASH_BYTES], const char *password
 enum nova_status password_hash(char out[PASSWORD_HASH_BYTES], const char *normalised,
                                const struct password_cost *cost, struct error *err)
 {
-    enum nova_status status = password_enter(err);
-    if (status != NOVA_OK)
-        return status;
-    int failed = password_hash_raw(out, normalised, cost);
-    password_leave();
-    return failed ? error_set_transient(err, NOVA_RESOURCE_EXHAUSTED,
-                                        "no memory for hashing a password")
-                  : NOVA_OK;
+    return password_hash_raw(out, normalised, cost) != 0
+               ? error_set_transient(err, NOVA_RESOURCE_EXHAUSTED,
+                                     "no memory for hashing a password")
+               : NOVA_OK;
 }
 
-enum nova_status password_matches(bool *out, const char *hash, const char *normalised,
-                                  const struct password_cost *cost, struct error *err)
+void password_matches(bool *out, const char *hash, const char *normalised,
+                      const struct password_cost *cost)
 {
     char dummy[PASSWORD_HASH_BYTES];
     *out = false;
-    enum nova_status status = password_enter(err);
-    if (status != NOVA_OK)
-        return status;
     if (hash == NULL || *hash == '\0')
         (void)!password_hash_raw(dummy, normalised, cost); // the same work, never a match
     else
         *out = crypto_pwhash_str_verify(hash, normalised, strlen(normalised)) == 0;
-    password_leave();
-    return NOVA_OK;
 }
 
 bool password_hash_is_valid(const char *hash)

@@ -1,10 +1,11 @@
 // password.h - passwords: normalised, hashed with Argon2id, checked at the same cost for everybody.
 //
-// Hashing takes memory and time on purpose, so a bounded number runs at once; more wait, and past
-// the queue's bound are refused early, so that a storm of logins does not take the machine.
+// Hashing takes memory and time on purpose. The methods that hash are the service's heavy ones
+// (identity.c): PASSWORD_AT_ONCE run at once, PASSWORD_WAITING_MAX wait, more are refused at once,
+// so that a storm of logins takes neither the machine nor all workers.
 //
 // Threads:   safe from any thread.
-// Errors:    RESOURCE_EXHAUSTED (transient) when too many hashes wait.
+// Errors:    RESOURCE_EXHAUSTED (transient) when there is no memory for a hash.
 // Source:    RFC 9106 (Argon2), OWASP's parameters; PHC string format as libsodium writes it.
 #pragma once
 #include <sodium.h>
@@ -35,8 +36,8 @@ MUST_CHECK enum nova_status password_hash(char out[PASSWORD_HASH_BYTES], const c
 
 // True when it is the hash's password. hash NULL or "": the same work against a hash that nothing
 // matches, so that time does not tell who exists.
-MUST_CHECK enum nova_status password_matches(bool *out, const char *hash, const char *normalised,
-                                             const struct password_cost *cost, struct error *err);
+void password_matches(bool *out, const char *hash, const char *normalised,
+                      const struct password_cost *cost);
 
 // True when the text is an Argon2id hash in PHC form that libsodium can check at a bearable cost.
 bool password_hash_is_valid(const char *hash);

@@ -218,9 +218,12 @@ def bad_headers(caller):
     for value in ["x", "-1", "1e9", "99999999999999999999", "1 2", str(int(time.time() * 1e6) - 1),
                   *INJECTIONS]:
         yield {"Nova-Deadline": value}
-        if not value.isdigit():  # an operator may say when it happened
+        if not value.isdigit() and value != "-1":  # an operator may say when it happened
             yield {"Nova-Occurred-At": value}
+    for value in ["--1", "+1", "-", "-99999999999999999", str(10 ** 18), str(-(1 << 63))]:
+        yield {"Nova-Occurred-At": value}
     for value in ["x", "identity", "identity:", "identity:x", "identity:-1", "nobody:1", ":1",
+                  f"identity:{(1 << 53) + 1}", f"identity:{(1 << 63) - 1}",
                   "identity:1,,content:1", "identity:99999999999999999999", ",".join(
                       ["identity:1"] * 20), *INJECTIONS]:
         yield {"Nova-Min-Position": value}

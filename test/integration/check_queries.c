@@ -13,6 +13,7 @@
 #include "projections/message_sender_cache/message_sender_cache_query.h"
 #include "projections/post_view/post_view_query.h"
 #include "projections/search_index/search_index_query.h"
+#include "projections/text.h"
 #include "projections/wait.h"
 #include "test/lib/history.h"
 
@@ -585,6 +586,43 @@ static void hashtags_are_counted_by_posts(void **state)
                      NOVA_INVALID_ARGUMENT);
 }
 
+static void a_tag_that_is_too_long_is_nobodys_and_not_everybodys(void **state)
+{
+    (void)state;
+    history_post(&history, post(1), user(1), "t", "#cat", NULL);
+    given("search_index");
+    Nova__Search__V2__SearchHashtagsReply *reply;
+    char *plain = arena_alloc(arena, TEXT_TAG_BYTES_MAX + 3);
+    memset(plain, 'x', TEXT_TAG_BYTES_MAX + 2);
+    plain[0] = '#';
+    // The second has 12 bytes, and 132 when it is folded.
+    const char *const long_ones[] = {plain, "#\xef\xb7\xba\xef\xb7\xba\xef\xb7\xba\xef\xb7\xba"};
+    for (int i = 0; i < 2; i++) {
+        must(search_index_hashtags(&reply, pg, long_ones[i], 0, arena, &err));
+        assert_int_equal(reply->n_hashtags, 0);
+        assert_string_equal(posts_found(arena_printf(arena, "t %s", long_ones[i])), "");
+    }
+    must(search_index_hashtags(&reply, pg, "#", 0, arena, &err));
+    assert_int_equal(reply->n_hashtags, 1);
+}
+
+static void a_name_of_many_words_is_asked_for_by_its_first_ones(void **state)
+{
+    (void)state;
+    history_user(&history, user(1), "ada", "Ada Lovelace");
+    given("search_index");
+    Nova__Search__V2__SearchUsersReply *reply;
+    char *query = arena_alloc(arena, 501);
+    for (int i = 0; i < 500; i += 2)
+        memcpy(query + i, "a ", 2);
+    must(search_index_users(&reply, pg, query, NULL, arena, &err));
+    assert_int_equal(reply->n_users, 1); // every word begins Ada's name
+    must(search_index_users(&reply, pg, "ada love", NULL, arena, &err));
+    assert_int_equal(reply->n_users, 1);
+    must(search_index_users(&reply, pg, "' & \\ ' love", NULL, arena, &err));
+    assert_int_equal(reply->n_users, 1);
+}
+
 static void suggestions_complete_the_last_word(void **state)
 {
     (void)state;
@@ -728,6 +766,8 @@ int main(void)
         CASE(a_headline_marks_the_words_found),
         CASE(pages_of_hits_hold_each_once),
         CASE(hashtags_are_counted_by_posts),
+        CASE(a_tag_that_is_too_long_is_nobodys_and_not_everybodys),
+        CASE(a_name_of_many_words_is_asked_for_by_its_first_ones),
         CASE(suggestions_complete_the_last_word),
         CASE(everything_of_a_query_comes_at_once_and_is_counted),
         CASE(words_of_any_length_do_not_stop_the_index),

@@ -296,10 +296,12 @@ static void an_import_wants_an_importer(void **state)
     request.display_name = "Lea";
     struct asked nobody = ask("identity", "ImportUser", &request, &(struct rpc_headers){0});
     assert_refused(&nobody, NOVA_PERMISSION_DENIED, "IMPORTER_ONLY");
-    struct asked early = ask("identity", "ImportUser", &request,
-                             &(struct rpc_headers){.occurred_at_us = 1234567890000000});
+    struct asked early =
+        ask("identity", "ImportUser", &request,
+            &(struct rpc_headers){.has_occurred_at = true, .occurred_at_us = 1234567890000000});
     assert_refused(&early, NOVA_PERMISSION_DENIED, "only an importer");
     struct rpc_headers headers = {.token = process_token_text(importer_token, arena),
+                                  .has_occurred_at = true,
                                   .occurred_at_us = 1234567890000000};
     ProtobufCMessage *reply = NULL;
     struct error err = {0};
