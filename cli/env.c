@@ -31,6 +31,8 @@ static enum nova_status print_nats(const struct settings *settings, const struct
                url, role->nats, seed, role->nats);
     if (status == NOVA_OK)
         printf("NATS_ACCOUNT='%s'\n", topology_user_account(role->nats));
+    if (status == NOVA_OK && topology_api_prefix(role->nats) != NULL)
+        printf("NATS_JS_API_PREFIX='%s'\n", topology_api_prefix(role->nats));
     return status;
 }
 

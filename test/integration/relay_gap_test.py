@@ -35,7 +35,7 @@ def streamed(event_id):
     with Nats(it, "auditor") as auditor:
         last = auditor.api("STREAM.INFO.NOVA_CONTENT")["state"]["last_seq"]
         for sequence in range(last, max(last - 50, 0), -1):
-            raw = auditor.request("$JS.API.DIRECT.GET.NOVA_CONTENT",
+            raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT",
                                   f'{{"seq":{sequence}}}'.encode())
             if event_of(raw)[0].id == event_id:
                 return True
