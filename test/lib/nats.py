@@ -14,9 +14,15 @@ import nacl.signing
 
 
 class Message:
-    def __init__(self, subject, sid, reply, headers, data):
-        self.subject, self.sid, self.reply, self.headers, self.data = (subject, sid, reply, headers,
-                                                                      data)
+    def __init__(self, subject, sid, reply, raw_headers, data):
+        self.subject, self.sid, self.reply, self.data = subject, sid, reply, data
+        self.raw_headers = raw_headers
+        self.headers = _headers_of(raw_headers) if raw_headers else {}
+
+    def header_names(self):
+        """Each as often as it is there."""
+        return [line.partition(b":")[0].decode("utf-8", "replace")
+                for line in self.raw_headers.split(b"\r\n")[1:] if line]
 
     @property
     def no_responders(self):
@@ -123,7 +129,7 @@ class Nats:
         body = self._cut(numbers[-1] + 2)[:-2]
         cut = numbers[0] if sizes == 2 else 0
         self.pending.append(Message(words[1], int(words[2]), middle[0] if middle else None,
-                                    _headers_of(body[:cut]) if cut else {}, body[cut:]))
+                                    body[:cut], body[cut:]))
 
     def flush(self):
         """Until the server has taken everything and said what it refused."""
