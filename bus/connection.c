@@ -1,6 +1,7 @@
 // connection.c - see connection.h.
 #include "bus/connection.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -286,7 +287,9 @@ void bus_unsubscribe_callback(natsSubscription **subscription)
 
 const char *bus_api_prefix(const struct bus_connection *connection)
 {
-    return topology_user_is_in_bus_account(connection->user) ? "$JS.API" : "JS.BUS.API";
+    const char *prefix = topology_api_prefix(connection->user);
+    assert(prefix != NULL); // no process of ours is a subscriber
+    return prefix;
 }
 
 enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connection,

@@ -45,8 +45,8 @@ uint64_t bus_connection_reconnects(const struct bus_connection *connection);
 void bus_unsubscribe(const struct bus_connection *connection, natsSubscription **subscription);
 void bus_unsubscribe_callback(natsSubscription **subscription);
 
-// JetStream's context for processes in the BUS account (relays, operator) and, through the
-// imports' prefix, for those in SERVICES. To be destroyed by jsCtx_Destroy.
+// JetStream's context for processes in the BUS account (the relays) and, through the imports'
+// prefix, for those in all others. To be destroyed by jsCtx_Destroy.
 MUST_CHECK enum nova_status bus_jetstream(jsCtx **out, const struct bus_connection *connection,
                                           struct error *err);
 

@@ -25,6 +25,8 @@ static enum nova_status client_refusal(natsMsg *reply, struct error *err)
 enum nova_status rpc_answer_read(struct bytes *out, int64_t *position, natsMsg *reply,
                                  const char *service, struct arena *arena, struct error *err)
 {
+    if (!rpc_headers_are_whole(reply))
+        return error_set(err, NOVA_INTERNAL, "%s answered with headers that are none", service);
     enum nova_status status = client_refusal(reply, err);
     if (status != NOVA_OK)
         return status;

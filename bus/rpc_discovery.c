@@ -40,8 +40,12 @@ static json_t *discovery_info(const struct rpc_discovery *discovery)
 {
     json_t *info = discovery_base(discovery, "info");
     json_t *endpoints = json_array();
-    for (unsigned i = 0; i < discovery->service->descriptor->n_methods; i++)
-        json_array_append_new(endpoints, discovery_endpoint(discovery, i));
+    for (unsigned i = 0; i < discovery->service->descriptor->n_methods; i++) {
+        json_t *endpoint = discovery_endpoint(discovery, i);
+        json_object_set_new(endpoint, "metadata",
+                            json_pack("{s:s}", "format", "application/protobuf"));
+        json_array_append_new(endpoints, endpoint);
+    }
     json_object_set_new(info, "description", json_string("Nova service; see its contract"));
     json_object_set_new(info, "endpoints", endpoints);
     return info;

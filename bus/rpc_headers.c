@@ -95,6 +95,13 @@ static enum nova_status headers_bad(struct error *err, const char *key, const ch
     return error_set(err, NOVA_INVALID_ARGUMENT, "header %s is not %s", key, what);
 }
 
+bool rpc_headers_are_whole(natsMsg *msg)
+{
+    const char *text = NULL;
+    natsStatus s = natsMsgHeader_Get(msg, H_TOKEN, &text);
+    return s == NATS_OK || s == NATS_NOT_FOUND;
+}
+
 static const char *headers_get(natsMsg *msg, const char *key)
 {
     const char *text = NULL;
@@ -166,7 +173,7 @@ static enum nova_status headers_get_positions(struct rpc_headers *out, natsMsg *
                                               struct error *err)
 {
     const char *text = headers_get(msg, H_MIN_POSITION);
-    while (text != NULL && *text != '\0') {
+    while (text != NULL) {
         size_t len = strcspn(text, ",");
         if (out->min_position_count == RPC_POSITIONS_MAX ||
             !rpc_position_parse(&out->min_positions[out->min_position_count], text, len) ||
@@ -176,7 +183,7 @@ static enum nova_status headers_get_positions(struct rpc_headers *out, natsMsg *
         if (out->min_positions[out->min_position_count].position > RPC_POSITION_MAX)
             return headers_bad(err, H_MIN_POSITION, "a position that any log can reach");
         out->min_position_count++;
-        text += len + (text[len] == ',');
+        text = text[len] == ',' ? text + len + 1 : NULL;
     }
     return NOVA_OK;
 }
@@ -209,6 +216,8 @@ enum nova_status rpc_headers_read(struct rpc_headers *out, natsMsg *msg, struct 
                                   struct error *err)
 {
     *out = (struct rpc_headers){0};
+    if (!rpc_headers_are_whole(msg))
+        return error_set(err, NOVA_INVALID_ARGUMENT, "the request's headers are no headers");
     enum nova_status s = headers_get_token(&out->token, msg, arena, err);
     s = s ? s : headers_get_id(&out->on_behalf_of, msg, H_ON_BEHALF_OF, err);
     s = s ? s : headers_get_id(&out->command_id, msg, H_COMMAND_ID, err);

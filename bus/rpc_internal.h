@@ -15,6 +15,10 @@ int64_t rpc_now_us(void);
 // Writes a request's headers; what is zero is left out.
 MUST_CHECK enum nova_status rpc_headers_write(natsMsg *msg, const struct rpc_headers *headers,
                                               struct error *err);
+// False: what came as headers is none, so that all of them, or those behind the fault, are lost: a
+// request without its token would pass for an anonymous one. To be asked before anything reads a
+// header: nats.c (3.4.1) tells it to the first who asks, and keeps what it could read.
+MUST_CHECK bool rpc_headers_are_whole(natsMsg *msg);
 // Reads them: text is copied to the arena. A header that is there and wrong is INVALID_ARGUMENT by
 // its name.
 MUST_CHECK enum nova_status rpc_headers_read(struct rpc_headers *out, natsMsg *msg,

@@ -145,6 +145,8 @@ const char *topology_user_account(const char *user)
 {
     static const char *const names[] = {[TOPOLOGY_BUS] = "BUS",
                                         [TOPOLOGY_SERVICES] = "SERVICES",
+                                        [TOPOLOGY_OPERATORS] = "OPERATORS",
+                                        [TOPOLOGY_AUDITORS] = "AUDITORS",
                                         [TOPOLOGY_SUBSCRIBERS] = "SUBSCRIBERS"};
     for (size_t i = 0; i < COUNT(users); i++)
         if (strcmp(users[i].name, user) == 0)
@@ -152,8 +154,10 @@ const char *topology_user_account(const char *user)
     return NULL;
 }
 
-bool topology_user_is_in_bus_account(const char *user)
+const char *topology_api_prefix(const char *user)
 {
     const char *account = topology_user_account(user);
-    return account != NULL && strcmp(account, "BUS") == 0;
+    if (account == NULL || strcmp(account, "SUBSCRIBERS") == 0)
+        return NULL;
+    return strcmp(account, "BUS") == 0 ? "$JS.API" : "JS.BUS.API";
 }

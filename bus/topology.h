@@ -44,8 +44,10 @@ const struct topology_call *topology_call_at(size_t i);
 // Users of the NATS server, one per process kind.
 size_t topology_user_count(void);
 const char *topology_user_name(size_t i);
-bool topology_user_is_in_bus_account(const char *user);
 const char *topology_user_account(const char *user); // "BUS"; NULL: no such user
+// What JetStream's API is called under for this user: "$JS.API" in BUS, else the imports' name;
+// NULL: it may not ask JetStream at all.
+const char *topology_api_prefix(const char *user);
 
 // Writes the accounts, users and permissions that nats.conf includes. public_key gives each user's
 // public nkey.

@@ -1,9 +1,11 @@
 // topology_accounts.c - the accounts, users and permissions of nats-server, written from the table.
 //
-// Two accounts, because a responder writes its answer with its own rights to whatever reply subject
-// it was given: within one account anybody who may ask could have an answer stored in another's
-// stream. BUS holds JetStream and those who publish events; SERVICES sees exactly what it imports;
-// SUBSCRIBERS hears the events as they come (core NATS, at most once) and can say nothing.
+// Several accounts, because a responder writes its answer with its own rights to whatever reply
+// subject it was given: within one account anybody who may ask could have an answer stored in
+// another's stream. BUS holds JetStream, those who publish events and who makes streams; SERVICES,
+// OPERATORS and AUDITORS see exactly what they import; SUBSCRIBERS hears the events as they come
+// (core NATS, at most once) and can say nothing. What the relays could do to each other, and why
+// that is found: docs/decisions/0010-relays-share-the-bus-account.md.
 #include <string.h>
 
 #include "bus/topology_internal.h"
@@ -23,6 +25,31 @@ static struct durable accounts_durable(const struct topology_reader *reader)
 static const char *const durable_verbs[] = {"CONSUMER.MSG.NEXT", "CONSUMER.INFO",
                                             "CONSUMER.DURABLE.CREATE", "CONSUMER.DELETE"};
 enum { DURABLE_VERBS = sizeof durable_verbs / sizeof *durable_verbs };
+
+// What operators and auditors ask JetStream. They are in accounts of their own, so that an answer
+// comes back there whatever reply subject it was asked with. `rest` follows the stream's name.
+struct ask {
+    const char *verb, *rest;
+    bool is_stream; // many answers to one request
+};
+static const struct ask auditor_asks[] = {
+    {"STREAM.INFO", "", false},
+    {"STREAM.MSG.GET", "", false},
+    {"DIRECT.GET", "", false},
+    {"DIRECT.GET", ".>", false},
+};
+// Durables of rebuilds have names that nobody knows yet.
+static const struct ask operator_asks[] = {
+    {"STREAM.INFO", "", false},       {"STREAM.MSG.GET", "", false},
+    {"DIRECT.GET", "", false},        {"DIRECT.GET", ".>", false},
+    {"CONSUMER.NAMES", "", false},    {"CONSUMER.LIST", "", false},
+    {"CONSUMER.INFO", ".*", false},   {"CONSUMER.DURABLE.CREATE", ".*", false},
+    {"CONSUMER.DELETE", ".*", false}, {"CONSUMER.MSG.NEXT", ".*", true},
+};
+// The same of no stream in particular; the operator's.
+static const char *const operator_asks_of_all[] = {"INFO", "STREAM.NAMES", "STREAM.LIST"};
+
+#define COUNT(array) (sizeof array / sizeof *array)
 
 // ---- one user's permissions ---------------------------------------------------------------------
 
@@ -51,13 +78,24 @@ static void accounts_relay(FILE *out, const char *user)
     fprintf(out, "\"_INBOX.%s.>\", \"nova.bell.%s\"]}", user, service);
 }
 
+// The requests, under the name that they are imported by.
+static void accounts_asks(FILE *out, const struct ask *asks, size_t count)
+{
+    for (size_t stream = 0; stream < topology_stream_count(); stream++)
+        for (size_t i = 0; i < count; i++)
+            fprintf(out, "%s\"JS.BUS.API.%s.%s%s\"", stream + i == 0 ? "" : ", ", asks[i].verb,
+                    topology_stream_of(topology_stream_service(stream)), asks[i].rest);
+}
+
 static void accounts_operator(FILE *out, const char *user)
 {
     accounts_list_begin(out, "publish");
-    fprintf(out,
-            "\"$JS.API.INFO\", \"$JS.API.STREAM.INFO.*\", \"$JS.API.STREAM.NAMES\", "
-            "\"$JS.API.STREAM.LIST\", \"$JS.API.STREAM.MSG.GET.*\", "
-            "\"$JS.API.DIRECT.GET.>\", \"$JS.API.CONSUMER.>\", \"$JS.ACK.>\", \"$JS.FC.>\"]}, ");
+    accounts_asks(out, operator_asks, COUNT(operator_asks));
+    for (size_t i = 0; i < COUNT(operator_asks_of_all); i++)
+        fprintf(out, ", \"JS.BUS.API.%s\"", operator_asks_of_all[i]);
+    for (size_t i = 0; i < topology_stream_count(); i++)
+        fprintf(out, ", \"$JS.ACK.%s.>\"", topology_stream_of(topology_stream_service(i)));
+    fprintf(out, "]}, ");
     accounts_list_begin(out, "subscribe");
     fprintf(out, "\"_INBOX.%s.>\", \"$JS.EVENT.ADVISORY.>\"]}", user);
 }
@@ -73,9 +111,8 @@ static void accounts_provisioner(FILE *out, const char *user)
 static void accounts_auditor(FILE *out, const char *user)
 {
     accounts_list_begin(out, "publish");
-    fprintf(out, "\"$JS.API.STREAM.INFO.*\", \"$JS.API.STREAM.MSG.GET.*\", "
-                 "\"$JS.API.DIRECT.GET.*\", \"$JS.API.DIRECT.GET.*.>\", "
-                 "\"$JS.API.CONSUMER.CREATE.*\", \"$JS.FC.>\"]}, ");
+    accounts_asks(out, auditor_asks, COUNT(auditor_asks));
+    fprintf(out, "]}, ");
     accounts_list_begin(out, "subscribe");
     fprintf(out, "\"_INBOX.%s.>\"]}", user);
 }
@@ -179,9 +216,19 @@ static enum nova_status accounts_users(FILE *out, enum topology_account account,
 
 // ---- what crosses the accounts' border ----------------------------------------------------------
 
-static void accounts_exports(FILE *out)
+// One more account's: what `asks` names, of every stream.
+static void accounts_export_asks(FILE *out, const struct ask *asks, size_t count,
+                                 const char *accounts)
 {
-    fprintf(out, "    exports: [\n");
+    for (size_t stream = 0; stream < topology_stream_count(); stream++)
+        for (size_t i = 0; i < count; i++)
+            fprintf(out, "      {service: \"$JS.API.%s.%s%s\"%s, accounts: [%s]}\n", asks[i].verb,
+                    topology_stream_of(topology_stream_service(stream)), asks[i].rest,
+                    asks[i].is_stream ? ", response: stream" : "", accounts);
+}
+
+static void accounts_export_durables(FILE *out)
+{
     for (size_t i = 0; i < topology_reader_count(); i++) {
         struct durable durable = accounts_durable(topology_reader_at(i));
         for (int verb = 0; verb < DURABLE_VERBS; verb++)
@@ -191,17 +238,34 @@ static void accounts_exports(FILE *out)
         fprintf(out, "      {service: \"$JS.ACK.%s.%s.>\", accounts: [SERVICES]}\n", durable.stream,
                 durable.name);
     }
-    for (size_t i = 0; i < topology_stream_count(); i++)
-        fprintf(out,
-                "      {service: \"$JS.API.STREAM.INFO.%s\", accounts: [SERVICES]}\n"
-                "      {service: \"nova.bell.%s\", accounts: [SERVICES]}\n"
-                "      {stream: \"nova.evt.%s.>\", accounts: [SUBSCRIBERS]}\n",
-                topology_stream_of(topology_stream_service(i)), topology_stream_service(i),
-                topology_stream_service(i));
-    fprintf(out, "    ]\n");
 }
 
-static void accounts_imports(FILE *out)
+// What auditors ask, operators ask too, and of STREAM.INFO services: an export is written once,
+// with all of its accounts.
+static void accounts_exports(FILE *out)
+{
+    _Static_assert(COUNT(operator_asks) > COUNT(auditor_asks), "operators ask more");
+    fprintf(out, "    exports: [\n");
+    accounts_export_durables(out);
+    accounts_export_asks(out, auditor_asks, 1, "SERVICES, OPERATORS, AUDITORS");
+    accounts_export_asks(out, auditor_asks + 1, COUNT(auditor_asks) - 1, "OPERATORS, AUDITORS");
+    accounts_export_asks(out, operator_asks + COUNT(auditor_asks),
+                         COUNT(operator_asks) - COUNT(auditor_asks), "OPERATORS");
+    for (size_t i = 0; i < COUNT(operator_asks_of_all); i++)
+        fprintf(out, "      {service: \"$JS.API.%s\", accounts: [OPERATORS]}\n",
+                operator_asks_of_all[i]);
+    for (size_t i = 0; i < topology_stream_count(); i++) {
+        const char *service = topology_stream_service(i);
+        fprintf(out,
+                "      {service: \"$JS.ACK.%s.>\", accounts: [OPERATORS]}\n"
+                "      {service: \"nova.bell.%s\", accounts: [SERVICES]}\n"
+                "      {stream: \"nova.evt.%s.>\", accounts: [SUBSCRIBERS]}\n",
+                topology_stream_of(service), service, service);
+    }
+    fprintf(out, "      {stream: \"$JS.EVENT.ADVISORY.>\", accounts: [OPERATORS]}\n    ]\n");
+}
+
+static void accounts_services_imports(FILE *out)
 {
     fprintf(out, "    imports: [\n");
     for (size_t i = 0; i < topology_reader_count(); i++) {
@@ -226,7 +290,40 @@ static void accounts_imports(FILE *out)
     fprintf(out, "    ]\n");
 }
 
-static void accounts_heard(FILE *out)
+static void accounts_import_asks(FILE *out, const struct ask *asks, size_t count)
+{
+    for (size_t stream = 0; stream < topology_stream_count(); stream++)
+        for (size_t i = 0; i < count; i++) {
+            const char *name = topology_stream_of(topology_stream_service(stream));
+            fprintf(out,
+                    "      {service: {account: BUS, subject: \"$JS.API.%s.%s%s\"}, "
+                    "to: \"JS.BUS.API.%s.%s%s\"}\n",
+                    asks[i].verb, name, asks[i].rest, asks[i].verb, name, asks[i].rest);
+        }
+}
+
+static void accounts_operators_imports(FILE *out)
+{
+    fprintf(out, "    imports: [\n");
+    accounts_import_asks(out, operator_asks, COUNT(operator_asks));
+    for (size_t i = 0; i < COUNT(operator_asks_of_all); i++)
+        fprintf(out,
+                "      {service: {account: BUS, subject: \"$JS.API.%s\"}, to: \"JS.BUS.API.%s\"}\n",
+                operator_asks_of_all[i], operator_asks_of_all[i]);
+    for (size_t i = 0; i < topology_stream_count(); i++)
+        fprintf(out, "      {service: {account: BUS, subject: \"$JS.ACK.%s.>\"}}\n",
+                topology_stream_of(topology_stream_service(i)));
+    fprintf(out, "      {stream: {account: BUS, subject: \"$JS.EVENT.ADVISORY.>\"}}\n    ]\n");
+}
+
+static void accounts_auditors_imports(FILE *out)
+{
+    fprintf(out, "    imports: [\n");
+    accounts_import_asks(out, auditor_asks, COUNT(auditor_asks));
+    fprintf(out, "    ]\n");
+}
+
+static void accounts_subscribers_imports(FILE *out)
 {
     fprintf(out, "    imports: [\n");
     for (size_t i = 0; i < topology_stream_count(); i++)
@@ -235,22 +332,32 @@ static void accounts_heard(FILE *out)
     fprintf(out, "    ]\n");
 }
 
+static const struct {
+    enum topology_account account;
+    const char *name;
+    void (*borders)(FILE *out);
+} accounts[] = {
+    {TOPOLOGY_BUS, "BUS", accounts_exports},
+    {TOPOLOGY_SERVICES, "SERVICES", accounts_services_imports},
+    {TOPOLOGY_OPERATORS, "OPERATORS", accounts_operators_imports},
+    {TOPOLOGY_AUDITORS, "AUDITORS", accounts_auditors_imports},
+    {TOPOLOGY_SUBSCRIBERS, "SUBSCRIBERS", accounts_subscribers_imports},
+};
+
 enum nova_status topology_write_accounts(FILE *out,
                                          const char *(*public_key)(void *context, const char *user),
                                          void *context, struct error *err)
 {
-    fprintf(out, "# Generated from bus/topology.def: change that, not this.\naccounts {\n  BUS {\n"
-                 "    jetstream: enabled\n");
-    enum nova_status status = accounts_users(out, TOPOLOGY_BUS, public_key, context, err);
-    accounts_exports(out);
-    fprintf(out, "  }\n  SERVICES {\n");
-    if (status == NOVA_OK)
-        status = accounts_users(out, TOPOLOGY_SERVICES, public_key, context, err);
-    accounts_imports(out);
-    fprintf(out, "  }\n  SUBSCRIBERS {\n");
-    if (status == NOVA_OK)
-        status = accounts_users(out, TOPOLOGY_SUBSCRIBERS, public_key, context, err);
-    accounts_heard(out);
-    fprintf(out, "  }\n}\n");
+    enum nova_status status = NOVA_OK;
+    fprintf(out, "# Generated from bus/topology.def: change that, not this.\naccounts {\n");
+    for (size_t i = 0; i < COUNT(accounts) && status == NOVA_OK; i++) {
+        fprintf(out, "  %s {\n", accounts[i].name);
+        if (accounts[i].account == TOPOLOGY_BUS)
+            fprintf(out, "    jetstream: enabled\n");
+        status = accounts_users(out, accounts[i].account, public_key, context, err);
+        accounts[i].borders(out);
+        fprintf(out, "  }\n");
+    }
+    fprintf(out, "}\n");
     return status;
 }

@@ -2,7 +2,13 @@
 #pragma once
 #include "bus/topology.h"
 
-enum topology_account { TOPOLOGY_BUS, TOPOLOGY_SERVICES, TOPOLOGY_SUBSCRIBERS };
+enum topology_account {
+    TOPOLOGY_BUS,
+    TOPOLOGY_SERVICES,
+    TOPOLOGY_OPERATORS,
+    TOPOLOGY_AUDITORS,
+    TOPOLOGY_SUBSCRIBERS,
+};
 enum topology_kind {
     TOPOLOGY_RELAY,
     TOPOLOGY_OPERATOR,

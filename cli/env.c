@@ -33,6 +33,8 @@ static enum nova_status print_nats(FILE *out, const struct settings *settings,
                 url, role->nats, seed, role->nats);
     if (status == NOVA_OK)
         fprintf(out, "NATS_ACCOUNT='%s'\n", topology_user_account(role->nats));
+    if (status == NOVA_OK && topology_api_prefix(role->nats) != NULL)
+        fprintf(out, "NATS_JS_API_PREFIX='%s'\n", topology_api_prefix(role->nats));
     return status;
 }
 

@@ -1,4 +1,7 @@
 // log_tail.c - `nova log tail [SUBJECT]`: what the streams bring from now on, until ^C.
+//
+// The auditor only asks: how far a stream has come, then message after message. Nothing is made on
+// the server for it, a lost connection or a stream that is filled again costs time and no event.
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +14,14 @@
 #include "cli/log.h"
 #include "cli/log_event.h"
 
-enum { STREAMS_MAX = 16, WAIT_MS = 50 };
+enum { STREAMS_MAX = 16, POLL_MS = 100 };
+
+// One stream that is followed.
+struct followed {
+    const char *service, *stream;
+    char subject[TOPOLOGY_SUBJECT_BYTES];
+    uint64_t next_n; // the first message that was not looked at
+};
 
 struct tail {
     struct client client;
@@ -20,8 +30,7 @@ struct tail {
     struct arena *arena;
     enum log_format format;
     size_t count;
-    const char *services[STREAMS_MAX];
-    natsSubscription *subscriptions[STREAMS_MAX];
+    struct followed followed[STREAMS_MAX];
 };
 
 static volatile sig_atomic_t stop;
@@ -51,8 +60,18 @@ static enum nova_status print_message(struct tail *tail, const char *service, na
     return status;
 }
 
+static natsStatus stream_last(uint64_t *out, struct tail *tail, const char *stream)
+{
+    jsStreamInfo *info = NULL;
+    natsStatus s = js_GetStreamInfo(&info, tail->js, stream, NULL, NULL);
+    if (s == NATS_OK)
+        *out = info->State.LastSeq;
+    jsStreamInfo_Destroy(info);
+    return s;
+}
+
 // A subject of one service reads its stream only; "nova.evt.>" and none read all.
-static enum nova_status subscribe(struct tail *tail, const char *subject, struct error *err)
+static enum nova_status choose(struct tail *tail, const char *subject, struct error *err)
 {
     for (size_t i = 0; i < topology_stream_count(); i++) {
         char all[TOPOLOGY_SUBJECT_BYTES];
@@ -61,17 +80,18 @@ static enum nova_status subscribe(struct tail *tail, const char *subject, struct
         bool every = subject == NULL || strcmp(subject, "nova.evt.>") == 0;
         if (!every && strncmp(subject, all, (size_t)prefix) != 0)
             continue;
-        jsErrCode code = 0;
-        jsSubOptions options;
-        jsSubOptions_Init(&options);
-        options.Stream = topology_stream_of(service);
-        options.Ordered = true;
-        options.Config.DeliverPolicy = js_DeliverNew;
-        natsStatus s = js_SubscribeSync(&tail->subscriptions[tail->count], tail->js,
-                                        every ? all : subject, NULL, &options, &code);
+        struct followed *followed = &tail->followed[tail->count++];
+        uint64_t last = 0;
+        followed->service = service;
+        followed->stream = topology_stream_of(service);
+        if (snprintf(followed->subject, sizeof followed->subject, "%s", every ? all : subject) >=
+            (int)sizeof followed->subject)
+            return error_set(err, NOVA_INVALID_ARGUMENT, "the subject is longer than %d bytes",
+                             TOPOLOGY_SUBJECT_BYTES - 1);
+        natsStatus s = stream_last(&last, tail, followed->stream);
         if (s != NATS_OK)
             return bus_error(err, s, "reading a stream");
-        tail->services[tail->count++] = service;
+        followed->next_n = last + 1;
     }
     return tail->count > 0
                ? NOVA_OK
@@ -80,19 +100,44 @@ static enum nova_status subscribe(struct tail *tail, const char *subject, struct
                            subject);
 }
 
+// Prints what came to one stream; *moved: there was something. What fails in passing (the server
+// starts again, the stream is filled again) is asked again at the next look.
+static enum nova_status look(bool *moved, struct tail *tail, struct followed *followed,
+                             struct error *err)
+{
+    uint64_t last = 0;
+    enum nova_status status = NOVA_OK;
+    if (stream_last(&last, tail, followed->stream) != NATS_OK)
+        return NOVA_OK;
+    while (followed->next_n <= last && status == NOVA_OK && !stop) {
+        natsMsg *message = NULL;
+        jsDirectGetMsgOptions options;
+        jsDirectGetMsgOptions_Init(&options);
+        options.Sequence = followed->next_n;
+        options.NextBySubject = followed->subject;
+        natsStatus s = js_DirectGetMsg(&message, tail->js, followed->stream, NULL, &options);
+        if (s != NATS_OK && s != NATS_NOT_FOUND)
+            return NOVA_OK;
+        followed->next_n = s == NATS_OK ? natsMsg_GetSequence(message) + 1 : last + 1;
+        if (s == NATS_OK)
+            status = print_message(tail, followed->service, message, err);
+        natsMsg_Destroy(message);
+        *moved = true;
+    }
+    return status;
+}
+
 static enum nova_status follow(struct tail *tail, struct error *err)
 {
     enum nova_status status = NOVA_OK;
     while (!stop && status == NOVA_OK) {
-        for (size_t i = 0; i < tail->count && status == NOVA_OK && !stop; i++) {
-            natsMsg *message = NULL;
-            if (natsSubscription_NextMsg(&message, tail->subscriptions[i], WAIT_MS) != NATS_OK)
-                continue;
-            status = print_message(tail, tail->services[i], message, err);
-            natsMsg_Destroy(message);
-        }
+        bool moved = false;
+        for (size_t i = 0; i < tail->count && status == NOVA_OK && !stop; i++)
+            status = look(&moved, tail, &tail->followed[i], err);
         if (status == NOVA_OK)
             status = bus_connection_check(tail->client.connection, err);
+        if (!moved && !stop)
+            nats_Sleep(POLL_MS);
     }
     return status;
 }
@@ -121,16 +166,13 @@ int log_tail(const struct settings *settings, int argc, char **argv)
     if (status == NOVA_OK)
         status = bus_jetstream(&tail.js, tail.client.connection, &err);
     if (status == NOVA_OK)
-        status = subscribe(&tail, subject, &err);
+        status = choose(&tail, subject, &err);
     if (status == NOVA_OK) {
         command_say("from now on; end with ^C");
         status = follow(&tail, &err);
     }
-    // Closed first: an auditor may not delete consumers, which go by themselves.
-    client_close(&tail.client);
-    for (size_t i = 0; i < tail.count; i++)
-        natsSubscription_Destroy(tail.subscriptions[i]);
     jsCtx_Destroy(tail.js);
+    client_close(&tail.client);
     log_keys_destroy(&tail.keys);
     arena_destroy(&tail.arena);
     return status == NOVA_OK ? EXIT_CODE_OK : command_failed(&err);

@@ -26,6 +26,7 @@ BYTES_MAX, ELEMENTS_MAX = 1_000_000, 1000
 INJECTIONS = ["'; DROP SCHEMA identity CASCADE; --", "' OR '1'='1", "\\'; SELECT pg_sleep(10); --",
               "$1", "%s%n%s%n", "${jndi:ldap://x/y}", "../../../../etc/passwd", "a:* & !b | (", "\"",
               "Nova-On-Behalf-Of: x", "_INBOX.>", "nova.evt.identity.>", "*", "\u202e\ufeff\u2028",
+              "x\r\nNova-Position: identity:99", "x\r\n\r\nbody", "\r\nNats-Service-Error-Code: 0",
               "<script>alert(1)</script>", "[[\"", "-", "\U0001f600" * 200, "e\u0301" * 300]
 it = Instance()
 attempts = {}
@@ -232,6 +233,8 @@ def bad_headers(caller):
                   f"Bearer {token}.x", f"Bearer {token[:-4]}", "Bearer " + "x" * 5000,
                   "Bearer eyJhbGciOiJub25lIn0." + body + ".", *INJECTIONS]:
         yield {"Authorization": value}
+    for value in ("x\r\nno colon", "x\r\n\r\nbody", "x\r\n\x00: y"):  # no headers any more
+        yield {"X-Other": value}
 
 
 @case

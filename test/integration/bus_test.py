@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The bus's borders: what communication's credentials are refused, tried one by one.
+"""The borders: what communication's, the auditor's and the operator's credentials are refused.
 
 What a user may do is read from the generated accounts.conf; everything else that a curious or
-hostile process would try must be refused by nats-server, and leave nothing behind.
+hostile process would try must be refused by nats-server, and leave nothing behind. The same for
+PostgreSQL, whose tables, sequences and functions are read from its catalogue.
 """
 import json
 import pathlib
@@ -11,14 +12,15 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-from instance import BUILD, Instance, case, main, wait_for
-from log_check import SERVICES, contracts
+from instance import BUILD, ROOT, Instance, case, main, wait_for
+from log_check import SERVICES, assert_streams_equal_outboxes, contracts
 from nats import Nats
 
 USERS = ["communication_service", "communication_message_sender_cache",
          "communication_conversation_view", "communication_forget"]
 RELAY = "communication_relay"
-it = Instance()
+WATCHING = ["auditor", "operator"]
+it = Instance(settings={"NOVA_RELAY_CHECK_MS": "1000"})
 attempts = {"publish": 0, "subscribe": 0, "injection": 0}
 
 
@@ -43,7 +45,7 @@ def matches(pattern, subject):
 def durables():
     return [re.search(r"INFO\.(NOVA_\w+)\.([\w-]+)", each).groups() for each in
             (it.home / "nats/accounts.conf").read_text().split("\n") if
-            "$JS.API.CONSUMER.INFO" in each and "service:" in each and "to:" not in each]
+            re.search(r'service: "\$JS\.API\.CONSUMER\.INFO\.NOVA_\w+\.\w', each)]
 
 
 def api_subjects():
@@ -145,6 +147,10 @@ def every_connection_is_let_in():
 NEEDED = {
     "communication_service": r"nova\.rpc\.identity\.v2\.(GetJwks|GetUsers|GetPersonKeys)|"
                              r"nova\.bell\.communication",
+    "auditor": r"JS\.BUS\.API\.(STREAM\.(INFO|MSG\.GET)|DIRECT\.GET)\.NOVA_[A-Z]+(\.>)?",
+    "operator": r"JS\.BUS\.API\.(INFO|STREAM\.(NAMES|LIST)|(STREAM\.(INFO|MSG\.GET)|DIRECT\.GET)\."
+                r"NOVA_[A-Z]+(\.>)?|CONSUMER\.((NAMES|LIST)\.NOVA_[A-Z]+|(INFO|DURABLE\.CREATE|"
+                r"DELETE|MSG\.NEXT)\.NOVA_[A-Z]+\.\*))|\$JS\.ACK\.NOVA_[A-Z]+\.>",
     RELAY: r"nova\.evt\.communication\.>|\$JS\.FC\.NOVA_COMMUNICATION\.>|\$JS\.API\.(STREAM\."
            r"(INFO|CREATE|DELETE|MSG\.GET)|CONSUMER\.(CREATE|DELETE)|DIRECT\.GET)\."
            r"NOVA_COMMUNICATION(\.>|\.\*)?",
@@ -155,24 +161,27 @@ CONSUMER = (r"nova\.rpc\.(identity|communication)\.v2\.GetPersonKeys|JS\.BUS\.AP
             r"\$JS\.ACK\.NOVA_(IDENTITY|COMMUNICATION)\.communication-NAME\.>")
 HEARD = (r"_INBOX\.USER\.>|nova\.(rpc\.communication\.v2\.> communication|bell\.communication)|"
          r"\$SRV\.(PING|INFO|STATS|\*\.communication(\.\*)?)")
+HEARD_BY = {"auditor": r"_INBOX\.auditor\.>",
+            "operator": r"_INBOX\.operator\.>|\$JS\.EVENT\.ADVISORY\.>"}
 
 
 @case
-def communication_is_allowed_what_it_needs_and_no_more():
-    for user in USERS + [RELAY]:
+def each_is_allowed_what_it_needs_and_no_more():
+    for user in USERS + [RELAY] + WATCHING:
         publish, subscribe = permissions(user)
         name = user.partition("_")[2]
         for each in publish:
             pattern = NEEDED.get(user, CONSUMER.replace("NAME", name))
             assert re.fullmatch(pattern, each), (user, each)
         for each in subscribe:
-            assert re.fullmatch(HEARD.replace("USER", user), each), (user, each)
+            heard = HEARD_BY.get(user, HEARD.replace("USER", user))
+            assert re.fullmatch(heard, each), (user, each)
 
 
 @case
-def what_communication_may_not_publish_is_refused():
+def what_may_not_be_published_is_refused():
     before = state()
-    for user in USERS + [RELAY]:
+    for user in USERS + [RELAY] + WATCHING:
         allowed = permissions(user)[0]
         assert allowed, user
         for subject in publish_subjects():
@@ -188,8 +197,8 @@ def what_communication_may_not_publish_is_refused():
 
 
 @case
-def what_communication_may_not_hear_is_refused():
-    for user in USERS + [RELAY]:
+def what_may_not_be_heard_is_refused():
+    for user in USERS + [RELAY] + WATCHING:
         allowed = permissions(user)[1]
         for wanted in subscribe_subjects():
             if may_subscribe(allowed, wanted):
@@ -209,42 +218,93 @@ TARGETS = ["nova.evt.identity.user.created.07", "nova.evt.content.post.created.0
 BODIES = [b"", b"{}", b'{"seq":1}', b'{"batch":10,"expires":1000000000}', b"+NXT", b"\x0a\x00"]
 
 
+def one_of(subject):
+    """A subject that the permission allows; of all durables on a stream, one that is there."""
+    if subject.endswith(".*"):
+        stream = subject.split(".")[-2]
+        subject = subject[:-1] + next(name for where, name in durables() if where == stream)
+    if ".DIRECT.GET." in subject and subject.endswith(".>"):
+        service = subject.split(".")[-2][len("NOVA_"):].lower()
+        return subject[:-1] + f"nova.evt.{service}.user.created.07"
+    return subject.replace(">", "1.1.1.1.0")
+
+
+@case
+def a_stored_message_would_be_noticed():
+    """What the next cases stand on: state() of a stream into which something was written."""
+    before = state()
+    with Nats(it, RELAY) as relay:
+        answer = relay.request("nova.evt.communication.message.sent.07", b"{}")
+        assert b'"seq"' in answer.data and not relay.errors, (answer.data, relay.errors)
+    assert state() != before  # also once its relay has made the stream again
+    wait_for("the stream to be whole again", it.is_caught_up)
+    assert_streams_equal_outboxes(it)
+
+
 @case
 def a_reply_subject_writes_into_nobodys_stream():
     """Whoever answers does so with its own rights: each permitted request, answered elsewhere."""
     before = state()
-    for user in USERS:
+    for user in USERS + WATCHING:
         for subject in permissions(user)[0]:
             if "DURABLE.CREATE" in subject or "CONSUMER.DELETE" in subject:
-                continue  # its own durable: below
-            subject = subject.replace(">", "1.1.1.1.0")
+                continue  # a durable of one's own: below
+            subject = one_of(subject)
             with Nats(it, user) as client:
                 for target in TARGETS:
                     for body in BODIES:
                         client.publish(subject, body, target)
                         attempts["injection"] += 1
                 client.flush()
+                assert client.errors == [], (user, subject, client.errors)
     wait_for("consumers to be idle again", it.is_caught_up)
     assert state() == before
+
+
+def a_durable_delivers_to(client, stream, name, target):
+    """Makes a durable that pushes to a foreign subject; True when it was accepted."""
+    body = {"stream_name": stream, "config": {
+        "durable_name": name, "deliver_subject": target, "ack_policy": "none",
+        "deliver_policy": "all", "replay_policy": "instant"}}
+    client.request(f"JS.BUS.API.CONSUMER.DELETE.{stream}.{name}", seconds=2)
+    answer = client.request(f"JS.BUS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}",
+                            json.dumps(body).encode(), seconds=2)
+    assert answer is not None and client.errors == [], (target, client.errors)
+    attempts["injection"] += 1
+    answer = json.loads(answer.data)
+    return "error" not in answer and answer["config"]["deliver_subject"] == target
 
 
 @case
 def a_durable_of_ones_own_delivers_into_nobodys_stream():
     before = state()
-    name, stream = "communication-forget", "NOVA_IDENTITY"
-    with Nats(it, "communication_forget") as client:
-        for target in TARGETS:
-            body = {"stream_name": stream, "config": {
-                "durable_name": name, "deliver_subject": target, "ack_policy": "none",
-                "deliver_policy": "all", "replay_policy": "instant"}}
+    for user, name in (("communication_forget", "communication-forget"), ("operator", "spy")):
+        stream, accepted = "NOVA_IDENTITY", 0
+        with Nats(it, user) as client:
+            for target in TARGETS:
+                accepted += a_durable_delivers_to(client, stream, name, target)
             client.request(f"JS.BUS.API.CONSUMER.DELETE.{stream}.{name}", seconds=2)
-            client.request(f"JS.BUS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}",
-                           json.dumps(body).encode(), seconds=2)
-            attempts["injection"] += 1
-        client.request(f"JS.BUS.API.CONSUMER.DELETE.{stream}.{name}", seconds=2)
+        assert accepted > 0, f"{user}: every durable was refused, so nothing was tried"
     wait_for("the consumer to have made its durable again", lambda: state() == before)
     print(f"# attempts, all refused: {attempts['publish']} publishes, {attempts['subscribe']} "
           f"subscriptions, {attempts['injection']} injections", flush=True)
+
+
+@case
+def with_its_password_communication_reaches_no_table_of_others():
+    """migrations_test tries every role; here one logs in, on a Nova with read models."""
+    role = "communication_service"
+    done = it.nova("psql", role, "-qAtX", "-v", "ON_ERROR_STOP=1", "-v", f"role={role}", "-v",
+                   "service=communication", "-f", str(ROOT / "test/integration/migrations_matrix.sql"))
+    lines = done.stdout.splitlines()
+    assert not [line for line in lines if line.startswith("leak")], lines
+    tried = {line.partition(": ")[2] for line in lines if line.startswith("schema: ")}
+    assert tried >= {"identity", "content", "search", "nova_migrations", "public", "post_view_g1",
+                     "search_index_g1"}, tried
+    assert not tried & {"communication", "message_sender_cache_g1", "conversation_view_g1"}, tried
+    count = int(lines[-1].removeprefix("attempts: "))
+    assert count > 500, count
+    print(f"# attempts, all refused: {count} statements in {len(tried)} schemas", flush=True)
 
 
 @case

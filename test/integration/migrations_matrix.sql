@@ -1,9 +1,16 @@
--- Tries, as role :role of :service, every kind of access to every table, sequence and function of
--- the other services and to the runner's own. Prints what was not refused, and how many were tried.
+-- Tries, as role :role of :service, every kind of access to every table, sequence and function in
+-- every schema that is not the service's own (its read models' generations are) and not
+-- PostgreSQL's. Prints what was not refused, the schemas that were tried, and how often.
 SELECT set_config('test.service', :'service', false) \g /dev/null
 SET client_min_messages = notice;
 SET ROLE :"role";
 CREATE TEMP TABLE result (line text);
+CREATE TEMP VIEW others AS
+    SELECT oid, nspname FROM pg_namespace
+    WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
+      AND nspname <> current_setting('test.service') -- a generation's owner is the service's:
+      AND pg_get_userbyid(nspowner) <> current_setting('test.service') || '_owner';
+INSERT INTO result SELECT 'schema: ' || nspname FROM others;
 DO $do$
 DECLARE
     thing record;
@@ -14,9 +21,8 @@ BEGIN
         SELECT n.nspname AS s, c.relname AS t, c.relkind AS kind,
                (SELECT quote_ident(attname) FROM pg_attribute
                 WHERE attrelid = c.oid AND attnum = 1) AS col
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'v', 'S') AND n.nspname <> current_setting('test.service')
-          AND n.nspname IN ('identity', 'content', 'communication', 'search', 'nova_migrations')
+        FROM pg_class AS c JOIN others AS n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
     LOOP
         FOREACH statement IN ARRAY CASE WHEN thing.kind = 'S' THEN ARRAY[
             'SELECT nextval(''%1$I.%2$I'')', 'SELECT setval(''%1$I.%2$I'', 99)',
@@ -54,9 +60,9 @@ BEGIN
     END LOOP;
     FOR thing IN
         SELECT n.nspname AS s, p.proname AS t, pg_get_function_identity_arguments(p.oid) AS arguments
-        FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-        WHERE n.nspname <> current_setting('test.service')
-          AND n.nspname IN ('identity', 'content', 'communication', 'search')
+        FROM pg_proc AS p JOIN others AS n ON n.oid = p.pronamespace
+        WHERE NOT EXISTS (SELECT FROM pg_depend -- an extension's are everybody's
+                          WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')
     LOOP
         attempts := attempts + 1;
         BEGIN
@@ -69,12 +75,7 @@ BEGIN
                 INSERT INTO result VALUES ('leak: ' || thing.s || '.' || thing.t || ': ' || SQLERRM);
         END;
     END LOOP;
-    FOR thing IN
-        SELECT nspname AS s FROM pg_namespace
-        WHERE nspname <> current_setting('test.service')
-          AND nspname IN ('identity', 'content', 'communication', 'search', 'nova_migrations',
-                          'public')
-    LOOP
+    FOR thing IN SELECT nspname AS s FROM others LOOP
         attempts := attempts + 1;
         BEGIN
             EXECUTE format('CREATE TABLE %I.mine (id int)', thing.s);

@@ -39,7 +39,8 @@ def streamed(event_id):
     n = it.sql("select count(*) from content.outbox where position <= (select position from"
                " content.outbox where event_id = %s)", (event_id,))[0][0]
     with Nats(it, "auditor") as auditor:
-        raw = auditor.request("$JS.API.DIRECT.GET.NOVA_CONTENT", f'{{"seq":{n}}}'.encode())
+        raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT",
+                              f'{{"seq":{n}}}'.encode())
     return raw.headers.get("Status") != "404" and event_of(raw)[0].id == event_id
 
 

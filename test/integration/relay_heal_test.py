@@ -16,6 +16,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
+from caller import Caller
 from instance import Instance, case, main, wait_for
 from log_check import SERVICES, assert_streams_equal_outboxes, stream_leaves
 from nats import Nats
@@ -199,22 +200,57 @@ def what_was_healed_is_counted():
 
 
 @case
-def a_permission_taken_away_is_said_and_nothing_is_lost():
-    """nats-server tells of a refused publish only in passing: the relay must not wait for ever."""
+def a_relays_answer_in_anothers_stream_counts_as_damage():
+    """nats-server does not check reply subjects within an account (docs/decisions/0010)."""
+    def damage():
+        with Nats(it, "communication_relay") as thief:
+            thief.publish("$JS.API.STREAM.INFO.NOVA_COMMUNICATION", b"",
+                          "nova.evt.content.post.created.07")
+            thief.flush()
+            assert thief.errors == [], thief.errors
+    healed_after(damage, "the stream is damaged")
+
+
+# A process of each kind, its user, and the subject of its daily work that it is refused.
+REFUSALS = [(RELAY, "content_relay", "nova.evt.content.>"),
+            ("consumer/search/search_index", "search_search_index",
+             "JS.BUS.API.CONSUMER.MSG.NEXT.NOVA_CONTENT.search-search_index"),
+            ("service/content", "content_service", "nova.bell.content")]
+
+
+@contextlib.contextmanager
+def permission_taken_away(user, subject):
     accounts = it.home / "nats/accounts.conf"
-    good, said = accounts.read_text(), it.log(RELAY)
-    accounts.write_text(good.replace('{publish: {allow: ["nova.evt.content.>",',
-                                     '{publish: {allow: ['))
-    assert accounts.read_text() != good
+    good = accounts.read_text()
+    before, name, after = good.partition(f"# {user}\n")
+    line, end, rest = after.partition("\n")
+    assert line.count(f'"{subject}"') == 1, (user, subject, line)
+    line = line.replace(f'"{subject}"', '"nova.nothing"')
+    accounts.write_text(before + name + line + end + rest)
     os.kill(it.state("nats-server")["pid"], signal.SIGHUP)
     try:
-        append_and_commit(it, count=10)
-        wait_for("the relay to say what it was refused", lambda: (
-            "Permissions Violation for Publish" in it.log(RELAY)[len(said):]))
+        yield
     finally:
         accounts.write_text(good)
         os.kill(it.state("nats-server")["pid"], signal.SIGHUP)
-    wait_for("every stream to equal its outbox", is_whole, 120)
+
+
+@case
+def a_permission_taken_away_fails_the_process_and_nothing_is_lost():
+    """nats-server tells of a refusal only in passing: nobody must wait for ever or go on blind."""
+    person = str(it.sql("select user_id from search.user_index limit 1")[0][0])
+    for process, user, subject in REFUSALS:
+        said, starts = it.log(process), it.state(process)["starts"]
+        with permission_taken_away(user, subject):
+            append_and_commit(it, count=10)
+            with Caller(it) as caller:
+                caller.call("content", "CreatePost", person, title="who rings?")
+            wait_for(f"{process} to say what it was refused", lambda: (
+                f'Permissions Violation for Publish to \\"{subject.replace(".>", "")}'
+                in it.log(process)[len(said):]))
+            wait_for(f"{process} to have failed and been started again",
+                     lambda: it.state(process)["starts"] > starts)
+        wait_for("every stream to equal its outbox", is_whole, 120)
     register()
 
 

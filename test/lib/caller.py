@@ -21,6 +21,10 @@ def _base64(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+# All headers that an answer has; another one would be somebody's text that became a header.
+ANSWERED = ({"Nova-Position"}, {"Nats-Service-Error-Code", "Nats-Service-Error"}, set())
+
+
 class Caller(Nats):
     """A process of its own with its token: operator_rpc, importer."""
 
@@ -51,6 +55,8 @@ class Caller(Nats):
                               self.headers() if headers is None else headers)
         assert answer is not None, f"{service}.{method} did not answer"
         assert not answer.no_responders, f"nobody answers {service}.{method}"
+        names = answer.header_names()
+        assert set(names) in ANSWERED and len(set(names)) == len(names), (service, method, names)
         self.position = answer.headers.get("Nova-Position", self.position)
         return (int(answer.headers.get("Nats-Service-Error-Code", 0)),
                 answer.headers.get("Nats-Service-Error", ""), answer.data)

@@ -6,6 +6,7 @@ nkeys by python3-nacl. Whoever asks for a reply of JetStream does so as a reques
 import base64
 import contextlib
 import json
+import re
 import socket
 import time
 
@@ -13,9 +14,15 @@ import nacl.signing
 
 
 class Message:
-    def __init__(self, subject, sid, reply, headers, data):
-        self.subject, self.sid, self.reply, self.headers, self.data = (subject, sid, reply, headers,
-                                                                      data)
+    def __init__(self, subject, sid, reply, raw_headers, data):
+        self.subject, self.sid, self.reply, self.data = subject, sid, reply, data
+        self.raw_headers = raw_headers
+        self.headers = _headers_of(raw_headers) if raw_headers else {}
+
+    def header_names(self):
+        """Each as often as it is there."""
+        return [line.partition(b":")[0].decode("utf-8", "replace")
+                for line in self.raw_headers.split(b"\r\n")[1:] if line]
 
     @property
     def no_responders(self):
@@ -48,11 +55,18 @@ def public_nkey(key):
     return base64.b32encode(raw + crc.to_bytes(2, "little")).decode().rstrip("=")
 
 
+def account(instance, user):
+    """The account that accounts.conf puts a user into: BUS, SERVICES, AUDITORS, ..."""
+    before = (instance.home / "nats/accounts.conf").read_text().split(f"# {user}\n")[0]
+    return re.findall(r"^  (\w+) \{", before, re.M)[-1]
+
+
 class Nats:
     """As `user` of an Instance; `errors` holds every -ERR that the server sent."""
 
     def __init__(self, instance, user, seconds=5):
         self.user, self.seconds = user, seconds
+        self.js = "$JS.API" if account(instance, user) == "BUS" else "JS.BUS.API"
         self.errors, self.pending, self.sids, self.requests = [], [], 0, 0
         self.socket = socket.create_connection(("127.0.0.1", instance.nats_port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -115,7 +129,7 @@ class Nats:
         body = self._cut(numbers[-1] + 2)[:-2]
         cut = numbers[0] if sizes == 2 else 0
         self.pending.append(Message(words[1], int(words[2]), middle[0] if middle else None,
-                                    _headers_of(body[:cut]) if cut else {}, body[cut:]))
+                                    body[:cut], body[cut:]))
 
     def flush(self):
         """Until the server has taken everything and said what it refused."""
@@ -160,7 +174,7 @@ class Nats:
 
     def api(self, verb, request=None):
         """A request of JetStream's API; None when nobody may or can answer."""
-        answer = self.request(f"$JS.API.{verb}", json.dumps(request or {}).encode())
+        answer = self.request(f"{self.js}.{verb}", json.dumps(request or {}).encode())
         return None if answer is None or answer.no_responders else json.loads(answer.data)
 
     def stream(self, name):
@@ -168,7 +182,7 @@ class Nats:
         state = self.api(f"STREAM.INFO.{name}")["state"]
         first = max(state["first_seq"], 1)  # an empty stream begins with 0
         for sequence in range(first, state["last_seq"] + 1):
-            self.publish(f"$JS.API.DIRECT.GET.{name}", json.dumps({"seq": sequence}).encode(),
+            self.publish(f"{self.js}.DIRECT.GET.{name}", json.dumps({"seq": sequence}).encode(),
                          f"{self.inbox}.get{sequence % 512}")
             if (sequence - first) % 512 == 511 or sequence == state["last_seq"]:
                 yield from self._direct(sequence - (sequence - first) % 512, sequence)
