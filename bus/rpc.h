@@ -22,8 +22,6 @@
 #include "proto/contract.h"
 
 enum {
-    RPC_TOKEN_BYTES_MAX = 4096,
-    RPC_POSITIONS_MAX = 8,
     RPC_TRACEPARENT_BYTES = 56,
 };
 
@@ -88,9 +86,14 @@ struct rpc_server_options {
     rpc_handler handle;
     void **workers; // one context a worker
     uint32_t worker_count;
-    uint32_t queue_max; // requests that wait; more are answered RESOURCE_EXHAUSTED. 0: 1024
+    // The last of them work on urgent methods alone, so that no queue of others delays these.
+    uint32_t urgent_worker_count; // below worker_count
+    const bool *urgent;           // one a method of the service; NULL: none is
+    uint32_t queue_max;           // 0: RPC_QUEUE_MAX
 };
 // Starts answering in threads of its own, until rpc_server_destroy, which finishes what was begun.
+// Requests wait in two queues, urgent and common, each bounded in number and in bytes
+// (base/limits.h); what does not fit is answered RESOURCE_EXHAUSTED at once.
 MUST_CHECK enum nova_status rpc_server_create(struct rpc_server **out,
                                               const struct rpc_server_options *options,
                                               struct error *err);

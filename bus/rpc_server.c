@@ -1,6 +1,8 @@
-// rpc_server.c - answering requests: one queue, a thread a worker. See rpc.h.
+// rpc_server.c - answering requests: two queues, a thread a worker. See rpc.h.
 //
-// The subscription's thread only queues; what a worker does with one request:
+// The subscription's thread only queues, or refuses when a queue is full. Common workers take
+// common requests first, and urgent ones when there are none; urgent workers take these alone. What
+// a worker does with one request:
 //   inbox? -> deadline -> headers -> method -> check the bytes -> unpack -> handle -> reply
 #include <assert.h>
 #include <inttypes.h>
@@ -13,11 +15,20 @@
 #include "proto/check.h"
 #include "proto/sealed.h"
 
-enum { RPC_QUEUE_DEFAULT = 1024 };
+enum rpc_lane { RPC_COMMON, RPC_URGENT, RPC_LANES };
+
+// Requests that wait: a ring, under the server's lock.
+struct rpc_queue {
+    natsMsg **ring;
+    uint32_t cap, first, count;
+    size_t bytes;
+    pthread_cond_t filled; // for the workers of this lane
+};
 
 struct rpc_worker {
     struct rpc_server *server;
     void *context;
+    enum rpc_lane lane;
     pthread_t thread;
     _Atomic int64_t busy_since_us; // 0: idle
 };
@@ -29,9 +40,7 @@ struct rpc_server {
     struct rpc_worker *workers;
     uint32_t started;
     pthread_mutex_t lock;
-    pthread_cond_t filled;
-    natsMsg **queue; // a ring
-    uint32_t queue_cap, queue_first, queue_count;
+    struct rpc_queue queues[RPC_LANES];
     bool stopping;
     struct rpc_stats *stats; // one a method, under the lock
 };
@@ -159,16 +168,54 @@ static void server_answer(struct rpc_worker *worker, natsMsg *msg, struct arena 
 
 // ---- queue and threads --------------------------------------------------------------------------
 
-static natsMsg *server_take(struct rpc_server *server)
+static void queue_create(struct rpc_queue *queue, uint32_t cap)
+{
+    *queue = (struct rpc_queue){.cap = cap, .ring = calloc(cap, sizeof *queue->ring)};
+    if (queue->ring == NULL)
+        abort();
+    pthread_cond_init(&queue->filled, NULL);
+}
+
+static void queue_destroy(struct rpc_queue *queue)
+{
+    pthread_cond_destroy(&queue->filled);
+    free(queue->ring);
+}
+
+static bool queue_put(struct rpc_queue *queue, natsMsg *msg)
+{
+    size_t size = (size_t)natsMsg_GetDataLength(msg);
+    if (queue->count == queue->cap || queue->bytes + size > RPC_QUEUE_BYTES_MAX)
+        return false;
+    queue->ring[(queue->first + queue->count++) % queue->cap] = msg;
+    queue->bytes += size;
+    return true;
+}
+
+static natsMsg *queue_get(struct rpc_queue *queue)
+{
+    if (queue->count == 0)
+        return NULL;
+    natsMsg *msg = queue->ring[queue->first];
+    queue->first = (queue->first + 1) % queue->cap;
+    queue->count--;
+    queue->bytes -= (size_t)natsMsg_GetDataLength(msg);
+    return msg;
+}
+
+// The next request for a worker of that lane; NULL: the server stops.
+static natsMsg *server_take(struct rpc_server *server, enum rpc_lane lane)
 {
     natsMsg *msg = NULL;
     pthread_mutex_lock(&server->lock);
-    while (server->queue_count == 0 && !server->stopping)
-        pthread_cond_wait(&server->filled, &server->lock);
-    if (server->queue_count > 0) {
-        msg = server->queue[server->queue_first];
-        server->queue_first = (server->queue_first + 1) % server->queue_cap;
-        server->queue_count--;
+    for (;;) {
+        if (lane == RPC_COMMON)
+            msg = queue_get(&server->queues[RPC_COMMON]);
+        if (msg == NULL)
+            msg = queue_get(&server->queues[RPC_URGENT]);
+        if (msg != NULL || server->stopping)
+            break;
+        pthread_cond_wait(&server->queues[lane].filled, &server->lock);
     }
     pthread_mutex_unlock(&server->lock);
     return msg;
@@ -179,7 +226,7 @@ static void *server_work(void *context)
     struct rpc_worker *worker = context;
     struct arena *arena = arena_create();
     natsMsg *msg;
-    while ((msg = server_take(worker->server)) != NULL) {
+    while ((msg = server_take(worker->server, worker->lane)) != NULL) {
         worker->busy_since_us = rpc_now_us();
         server_answer(worker, msg, arena);
         natsMsg_Destroy(msg);
@@ -191,22 +238,30 @@ static void *server_work(void *context)
     return NULL;
 }
 
+static enum rpc_lane server_lane(const struct rpc_server *server, const char *subject)
+{
+    const ProtobufCMethodDescriptor *method = server_method(server, subject);
+    if (method == NULL || server->options.urgent == NULL)
+        return RPC_COMMON;
+    return server->options.urgent[method - server->options.service->descriptor->methods]
+               ? RPC_URGENT
+               : RPC_COMMON;
+}
+
 static void server_on_request(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
                               void *context)
 {
     (void)nc;
     (void)sub;
     struct rpc_server *server = context;
-    bool full;
+    enum rpc_lane lane = server_lane(server, natsMsg_GetSubject(msg));
     pthread_mutex_lock(&server->lock);
-    full = server->queue_count == server->queue_cap;
-    if (!full) {
-        server->queue[(server->queue_first + server->queue_count) % server->queue_cap] = msg;
-        server->queue_count++;
-        pthread_cond_signal(&server->filled);
-    }
+    bool taken = queue_put(&server->queues[lane], msg);
+    pthread_cond_signal(&server->queues[RPC_COMMON].filled); // they take urgent ones, too
+    if (lane == RPC_URGENT)
+        pthread_cond_signal(&server->queues[RPC_URGENT].filled);
     pthread_mutex_unlock(&server->lock);
-    if (!full)
+    if (taken)
         return;
     const char *subject = natsMsg_GetReply(msg);
     struct error err;
@@ -234,6 +289,9 @@ static enum nova_status server_subscribe(struct rpc_server *server, struct error
     natsStatus s = natsConnection_QueueSubscribe(&server->subscription, nc, subject, name,
                                                  server_on_request, server);
     if (s == NATS_OK)
+        s = natsSubscription_SetPendingLimits(server->subscription, RPC_PENDING_MAX,
+                                              RPC_PENDING_BYTES_MAX);
+    if (s == NATS_OK)
         s = natsConnection_FlushTimeout(nc, 5000); // from here on requests reach us
     if (s != NATS_OK)
         return bus_error(err, s, "subscribing to requests");
@@ -246,6 +304,9 @@ static enum nova_status server_start(struct rpc_server *server, struct error *er
     for (uint32_t i = 0; i < server->options.worker_count; i++) {
         server->workers[i].server = server;
         server->workers[i].context = server->options.workers[i];
+        server->workers[i].lane =
+            i < server->options.worker_count - server->options.urgent_worker_count ? RPC_COMMON
+                                                                                   : RPC_URGENT;
         if (pthread_create(&server->workers[i].thread, NULL, server_work, &server->workers[i]) != 0)
             return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no more threads can be started");
         server->started++;
@@ -256,15 +317,15 @@ static enum nova_status server_start(struct rpc_server *server, struct error *er
 enum nova_status rpc_server_create(struct rpc_server **out,
                                    const struct rpc_server_options *options, struct error *err)
 {
-    assert(options->worker_count > 0);
+    assert(options->worker_count > options->urgent_worker_count);
     struct rpc_server *server = calloc(1, sizeof *server);
     server->options = *options;
-    server->queue_cap = options->queue_max == 0 ? RPC_QUEUE_DEFAULT : options->queue_max;
-    server->queue = calloc(server->queue_cap, sizeof *server->queue);
+    for (int lane = 0; lane < RPC_LANES; lane++)
+        queue_create(&server->queues[lane],
+                     options->queue_max == 0 ? RPC_QUEUE_MAX : options->queue_max);
     server->workers = calloc(options->worker_count, sizeof *server->workers);
     server->stats = calloc(options->service->descriptor->n_methods, sizeof *server->stats);
     pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->filled, NULL);
     enum nova_status status = server_start(server, err);
     if (status != NOVA_OK)
         rpc_server_destroy(&server);
@@ -281,13 +342,14 @@ void rpc_server_destroy(struct rpc_server **server_at)
     bus_unsubscribe_callback(&server->subscription); // what was delivered reaches the queue
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
-    pthread_cond_broadcast(&server->filled);
+    for (int lane = 0; lane < RPC_LANES; lane++)
+        pthread_cond_broadcast(&server->queues[lane].filled);
     pthread_mutex_unlock(&server->lock);
     for (uint32_t i = 0; i < server->started; i++)
         pthread_join(server->workers[i].thread, NULL);
-    pthread_cond_destroy(&server->filled);
+    for (int lane = 0; lane < RPC_LANES; lane++)
+        queue_destroy(&server->queues[lane]);
     pthread_mutex_destroy(&server->lock);
-    free(server->queue);
     free(server->workers);
     free(server->stats);
     free(server);

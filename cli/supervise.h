@@ -17,9 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/limits.h"
+
 enum {
     SUPERVISE_PAUSE_MS_MIN = 100,
-    SUPERVISE_PAUSE_MS_MAX = 10000,
     SUPERVISE_STEADY_MS = 10000,
     SUPERVISE_PROBES_FAILED_MAX = 3,
 };

@@ -34,11 +34,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "base/uuid.h"
 
 enum {
-    INBOX_BATCH_MAX = 5000,
-    INBOX_PARKED_MAX = 100,
     INBOX_WAIT_MS_MIN = 20,
     INBOX_FAILING_WAIT_MS = 5000,
 };

@@ -125,7 +125,9 @@ static enum nova_status service_start(struct service *service, struct error *err
     const char *missing = NULL;
     bool whole = service_type_is_whole(service->type, &missing);
     assert(whole); // every method of the contract has a rule or a query
-    int64_t workers = settings_int(service->settings, SETTING_SERVICE_WORKERS);
+    int64_t workers =
+        settings_int(service->settings, SETTING_SERVICE_WORKERS) + SERVICE_URGENT_WORKERS;
+    service_find_urgent(service);
     enum nova_status status = seal_start(err);
     if (status == NOVA_OK && service->type->rule_count > 0)
         status = access_master_key(&service->master, service->settings, service->type->name, err);
@@ -145,6 +147,8 @@ static enum nova_status service_start(struct service *service, struct error *err
         .handle = service_handle,
         .workers = service->worker_contexts,
         .worker_count = service->worker_count,
+        .urgent_worker_count = SERVICE_URGENT_WORKERS,
+        .urgent = service->urgent,
     };
     return status == NOVA_OK ? rpc_server_create(&service->server, &options, err) : status;
 }

@@ -153,6 +153,18 @@ enum nova_status service_handle(void *context, struct rpc_request *request, stru
     return service_execute(worker, &call, rule, err);
 }
 
+void service_find_urgent(struct service *service)
+{
+    const ProtobufCServiceDescriptor *contract =
+        contract_service_find(service->type->name)->descriptor;
+    assert(contract->n_methods <= SERVICE_METHODS_MAX);
+    for (unsigned i = 0; i < contract->n_methods; i++) {
+        const struct service_query *query =
+            service_query_find(service->type, contract->methods[i].name);
+        service->urgent[i] = query != NULL && query->urgent;
+    }
+}
+
 bool service_type_is_whole(const struct service_type *type, const char **missing)
 {
     const struct contract_service *contract = contract_service_find(type->name);

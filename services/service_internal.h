@@ -3,7 +3,7 @@
 #include "bus/process_token.h"
 #include "services/service.h"
 
-enum { SERVICE_WORKERS_MAX = 64 };
+enum { SERVICE_METHODS_MAX = 64 };
 
 struct service {
     const struct service_type *type;
@@ -15,13 +15,17 @@ struct service {
     struct process_token *token;
     struct auth_jwks_source jwks;
     struct rpc_server *server;
-    struct service_worker workers[SERVICE_WORKERS_MAX];
-    void *worker_contexts[SERVICE_WORKERS_MAX];
+    struct service_worker workers[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];
+    void *worker_contexts[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];
     uint32_t worker_count;
+    bool urgent[SERVICE_METHODS_MAX]; // by the place of the method in the contract
 };
 
 // rpc_server's handler; the context is a struct service_worker.
 enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err);
+
+// Which methods are urgent, into service->urgent.
+void service_find_urgent(struct service *service);
 
 // True when every method of the contract has a rule or a query; else *missing is its name.
 bool service_type_is_whole(const struct service_type *type, const char **missing);
