@@ -39,6 +39,7 @@ struct worker_status {
     int64_t pending;   // events of the source that are not yet applied; -1: not known
     bool is_caught_up; // the last look showed nothing pending
     int64_t parked_events;
+    int64_t unknown_events; // of types that this version does not know, since it was started
     uint32_t parked_aggregates;
     int64_t beat_ms;   // when it last did something, monotonic
     char trouble[512]; // the last failure; "" since it works again

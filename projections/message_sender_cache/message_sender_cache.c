@@ -82,5 +82,5 @@ const struct inbox_consumer consumer_communication_message_sender_cache = {
     .service = "communication",
     .kind = INBOX_PROJECTION,
     .projection = "message_sender_cache",
-    .sources = {{"identity", {USER_EVENTS}, apply_identity}},
+    .sources = {{"identity", {USER_EVENTS}, apply_identity, INBOX_UNKNOWN_SKIP}},
 };
