@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_BLOCK_BYTES = 64 * 1024 }; // some hundred events of usual size
-
 struct arena_block {
     struct arena_block *older;
     size_t size;

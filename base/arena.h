@@ -7,9 +7,9 @@
 #pragma once
 #include <stddef.h>
 
-struct arena;
+#include "base/limits.h"
 
-enum { ARENA_ALLOC_BYTES_MAX = 1 << 28 };
+struct arena;
 
 struct arena *arena_create(void);
 void arena_destroy(struct arena **arena); // takes NULL and *arena == NULL; sets NULL

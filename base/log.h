@@ -18,9 +18,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/uuid.h"
 
-enum { LOG_LINE_BYTES_MAX = 8192, LOG_TEXT_BYTES_MAX = 1024 };
+enum { LOG_TEXT_BYTES_MAX = 1024 };
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_form { LOG_FORM_JSON, LOG_FORM_HUMAN };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#include "base/limits.h"
 #include "base/nearest.h"
 
 enum type { TYPE_TEXT, TYPE_INT, TYPE_CHOICE };

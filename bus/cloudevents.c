@@ -13,7 +13,7 @@
 
 // ---- encoding -----------------------------------------------------------------------------------
 
-enum { HEAD_BYTES_MAX = 2048, FIELD_LEN = 2 };
+enum { FIELD_LEN = 2 };
 enum { CE_ID = 1, CE_SOURCE = 2, CE_SPEC_VERSION = 3, CE_TYPE = 4, CE_ATTRIBUTES = 5, CE_DATA = 6 };
 enum { VALUE_STRING = 3, VALUE_BYTES = 4, VALUE_TIME = 7 };
 
@@ -97,7 +97,7 @@ struct bytes cloudevents_encode(struct arena *arena, const char *service, const 
                                 const struct cloudevents_extra *extra)
 {
     char id[UUID_TEXT_BYTES], source[64];
-    struct writer w = {NULL, 0, HEAD_BYTES_MAX + event->payload.len + 16};
+    struct writer w = {NULL, 0, EVENT_ENVELOPE_BYTES_MAX + event->payload.len + 16};
     w.data = arena_alloc(arena, w.cap);
     uuid_format(id, &event->event_id);
     snprintf(source, sizeof source, "/nova/%s", service);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "bus/nkey.h"
 #include "bus/topology.h"
@@ -153,6 +154,7 @@ static natsStatus connection_options(natsOptions **out, struct bus_connection *c
     s = s ? s : natsOptions_SetMaxReconnect(opts, -1);
     s = s ? s : natsOptions_SetReconnectWait(opts, RECONNECT_WAIT_MS);
     s = s ? s : natsOptions_SetReconnectJitter(opts, RECONNECT_JITTER_MS, RECONNECT_JITTER_MS);
+    s = s ? s : natsOptions_SetReconnectBufSize(opts, BUS_RECONNECT_BYTES_MAX);
     s = s ? s : natsOptions_SetPingInterval(opts, PING_MS);
     s = s ? s : natsOptions_SetMaxPingsOut(opts, 2);
     s = s ? s : natsOptions_SetErrorHandler(opts, connection_on_error, connection);

@@ -12,7 +12,7 @@
 #include "bus/topology.h"
 
 // GUARD_MS: how long the end of a request may be overdue before the server counts as gone.
-enum { ACK_PENDING_MAX = 4 * READER_BATCH_MAX, GUARD_MS = 5000, SUBJECT_BYTES = 256 };
+enum { GUARD_MS = 5000, SUBJECT_BYTES = 256 };
 
 struct reader {
     struct bus_connection *connection;
@@ -102,7 +102,7 @@ static enum nova_status reader_make(struct reader *reader, int64_t from_n, struc
     jsConsumerConfig_Init(&config);
     config.Durable = reader->durable;
     config.AckPolicy = js_AckAll;
-    config.MaxAckPending = ACK_PENDING_MAX;
+    config.MaxAckPending = READER_ACK_PENDING_MAX;
     config.AckWait = (int64_t)60 * 1000000000; // a batch that is worked on is not sent again
     config.DeliverPolicy = from_n <= 1 ? js_DeliverAll : js_DeliverByStartSequence;
     config.OptStartSeq = from_n <= 1 ? 0 : (uint64_t)from_n;
@@ -147,7 +147,7 @@ enum nova_status reader_seek(struct reader *reader, int64_t last_n, struct error
              bus_connection_user(reader->connection), randombytes_random(), randombytes_random());
     natsStatus s = natsConnection_SubscribeSync(
         &reader->subscription, bus_connection_nats(reader->connection), reader->inbox);
-    // A batch is bounded by its count; its bytes must not be dropped as a slow consumer's.
+    // A batch is bounded by what was asked for, and must not be dropped as a slow consumer's.
     s = s == NATS_OK ? natsSubscription_SetPendingLimits(reader->subscription, -1, -1) : s;
     reader->last_n = from_n - 1;
     reader->reconnects = bus_connection_reconnects(reader->connection);
@@ -171,13 +171,15 @@ static enum nova_status reader_ask(struct reader *reader, size_t count, int64_t 
         snprintf(body, sizeof body, "{\"batch\":%zu,\"expires\":%" PRId64 "}", count,
                  wait_ms * 1000000);
     else
-        snprintf(body, sizeof body, "{\"batch\":%zu,\"no_wait\":true}", count);
+        snprintf(body, sizeof body, "{\"batch\":%zu,\"max_bytes\":%d,\"no_wait\":true}", count,
+                 READER_BATCH_BYTES_MAX);
     natsStatus s = natsConnection_PublishRequestString(bus_connection_nats(reader->connection),
                                                        subject, reader->inbox, body);
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "asking for messages");
 }
 
-// The end of a request: 404 and 408 say that there is nothing (more), anything else is trouble.
+// The end of a request: 404 and 408 say that there is nothing (more), 409 with these words that the
+// next message does not fit into its bytes; anything else is trouble.
 static enum nova_status reader_end_of_request(const struct reader *reader, natsMsg *msg,
                                               const char *code, struct error *err)
 {
@@ -185,6 +187,8 @@ static enum nova_status reader_end_of_request(const struct reader *reader, natsM
     if (strcmp(code, "404") == 0 || strcmp(code, "408") == 0)
         return NOVA_OK;
     natsMsgHeader_Get(msg, "Description", &text);
+    if (strcmp(code, "409") == 0 && text != NULL && strstr(text, "Exceeds MaxBytes") != NULL)
+        return NOVA_OK;
     return error_set_transient(err, NOVA_UNAVAILABLE, "%s: the durable %s answers %s %s",
                                reader->stream, reader->durable, code, text == NULL ? "" : text);
 }

@@ -10,13 +10,11 @@
 // Errors:    UNAVAILABLE (transient) when the stream is away: call again. DATA_LOSS: a message that
 //            is no event of Nova's. After any error the reader must be opened again with
 //            reader_seek.
-// Bounds:    READER_BATCH_MAX messages a batch.
+// Bounds:    READER_BATCH_MAX messages and READER_BATCH_BYTES_MAX bytes a batch.
 #pragma once
 #include "base/arena.h"
 #include "base/event.h"
 #include "bus/connection.h"
-
-enum { READER_BATCH_MAX = 5000 };
 
 struct reader;
 

@@ -24,8 +24,6 @@
 #include "proto/contract.h"
 
 enum {
-    RPC_TOKEN_BYTES_MAX = 4096,
-    RPC_POSITIONS_MAX = 8,
     RPC_TRACEPARENT_BYTES = 56,
 };
 
@@ -96,13 +94,18 @@ struct rpc_server_options {
     rpc_handler handle;
     void **workers; // one context a worker
     uint32_t worker_count;
-    uint32_t queue_max; // requests that wait; more are answered RESOURCE_EXHAUSTED. 0: 1024
+    // The last of them work on urgent methods alone, so that no queue of others delays these.
+    uint32_t urgent_worker_count; // below worker_count
+    const bool *urgent;           // one a method of the service; NULL: none is
     // Methods that take long wait in a queue of their own, and never take all workers.
     const bool *heavy;        // one a method of the service; NULL: none is
     uint32_t heavy_at_once;   // workers that may be on them, at least 1
     uint32_t heavy_queue_max; // that wait; more are answered RESOURCE_EXHAUSTED
+    uint32_t queue_max;       // of each of the other queues; 0: RPC_QUEUE_MAX
 };
 // Starts answering in threads of its own, until rpc_server_destroy, which finishes what was begun.
+// Requests wait in three queues, urgent, common and heavy, each bounded in number and in bytes
+// (base/limits.h); what does not fit is answered RESOURCE_EXHAUSTED at once.
 MUST_CHECK enum nova_status rpc_server_create(struct rpc_server **out,
                                               const struct rpc_server_options *options,
                                               struct error *err);

@@ -1,8 +1,9 @@
-// rpc_server.c - answering requests: two queues, a thread a worker. See rpc.h.
+// rpc_server.c - answering requests: three queues, a thread a worker. See rpc.h.
 //
-// The subscription's thread only queues, or refuses when a queue is full. A worker takes the older
-// of the two queues' next requests, but a heavy one only while fewer than heavy_at_once workers are
-// on such. What it does with one request:
+// The subscription's thread only queues, or refuses when a queue is full. A common worker takes the
+// older of the common and the heavy queue's next requests (a heavy one only while fewer than
+// heavy_at_once workers are on such), and an urgent one when there are none; urgent workers take
+// urgent requests alone. What a worker does with one request:
 //   inbox? -> deadline -> headers -> method -> check the bytes -> unpack -> handle -> reply
 #include <assert.h>
 #include <inttypes.h>
@@ -15,9 +16,7 @@
 #include "proto/check.h"
 #include "proto/sealed.h"
 
-enum { RPC_QUEUE_DEFAULT = 1024 };
-
-enum rpc_lane { RPC_COMMON, RPC_HEAVY, RPC_LANES };
+enum rpc_lane { RPC_COMMON, RPC_HEAVY, RPC_URGENT, RPC_LANES };
 
 // Requests that wait: a ring, under the server's lock.
 struct rpc_queue {
@@ -26,11 +25,13 @@ struct rpc_queue {
         uint64_t arrival;
     } * ring;
     uint32_t cap, first, count;
+    size_t bytes;
 };
 
 struct rpc_worker {
     struct rpc_server *server;
     void *context;
+    enum rpc_lane lane;
     pthread_t thread;
     _Atomic int64_t busy_since_us; // 0: idle
 };
@@ -42,7 +43,7 @@ struct rpc_server {
     struct rpc_worker *workers;
     uint32_t started;
     pthread_mutex_t lock;
-    pthread_cond_t filled;
+    pthread_cond_t filled, urgent_filled; // for common workers; for urgent ones
     struct rpc_queue queues[RPC_LANES];
     uint64_t arrivals;
     uint32_t heavy_running;
@@ -183,9 +184,11 @@ static void queue_create(struct rpc_queue *queue, uint32_t cap)
 
 static bool queue_put(struct rpc_queue *queue, natsMsg *msg, uint64_t arrival)
 {
-    if (queue->count == queue->cap)
+    size_t size = (size_t)natsMsg_GetDataLength(msg);
+    if (queue->count == queue->cap || queue->bytes + size > RPC_QUEUE_BYTES_MAX)
         return false;
     queue->ring[(queue->first + queue->count++) % queue->cap] = (struct rpc_waiting){msg, arrival};
+    queue->bytes += size;
     return true;
 }
 
@@ -194,29 +197,35 @@ static natsMsg *queue_get(struct rpc_queue *queue)
     natsMsg *msg = queue->ring[queue->first].msg;
     queue->first = (queue->first + 1) % queue->cap;
     queue->count--;
+    queue->bytes -= (size_t)natsMsg_GetDataLength(msg);
     return msg;
 }
 
-// Which queue a worker takes from now; RPC_LANES: none. Called under the lock.
-static enum rpc_lane server_choose(const struct rpc_server *server)
+// Which queue a worker of that lane takes from now; RPC_LANES: none. Called under the lock.
+static enum rpc_lane server_choose(const struct rpc_server *server, enum rpc_lane worker)
 {
     const struct rpc_queue *common = &server->queues[RPC_COMMON];
     const struct rpc_queue *heavy = &server->queues[RPC_HEAVY];
+    enum rpc_lane otherwise = server->queues[RPC_URGENT].count > 0 ? RPC_URGENT : RPC_LANES;
     bool may = heavy->count > 0 && server->heavy_running < server->options.heavy_at_once;
+    if (worker == RPC_URGENT)
+        return otherwise;
     if (common->count == 0)
-        return may ? RPC_HEAVY : RPC_LANES;
+        return may ? RPC_HEAVY : otherwise;
     return may && heavy->ring[heavy->first].arrival < common->ring[common->first].arrival
                ? RPC_HEAVY
                : RPC_COMMON;
 }
 
-// The next request, and its lane; NULL: the server stops.
-static natsMsg *server_take(struct rpc_server *server, enum rpc_lane *lane)
+// The next request for this worker, and its lane; NULL: the server stops.
+static natsMsg *server_take(struct rpc_worker *worker, enum rpc_lane *lane)
 {
+    struct rpc_server *server = worker->server;
+    pthread_cond_t *filled = worker->lane == RPC_URGENT ? &server->urgent_filled : &server->filled;
     natsMsg *msg = NULL;
     pthread_mutex_lock(&server->lock);
-    while ((*lane = server_choose(server)) == RPC_LANES && !server->stopping)
-        pthread_cond_wait(&server->filled, &server->lock);
+    while ((*lane = server_choose(server, worker->lane)) == RPC_LANES && !server->stopping)
+        pthread_cond_wait(filled, &server->lock);
     if (*lane != RPC_LANES)
         msg = queue_get(&server->queues[*lane]);
     server->heavy_running += *lane == RPC_HEAVY;
@@ -240,7 +249,7 @@ static void *server_work(void *context)
     struct arena *arena = arena_create();
     enum rpc_lane lane;
     natsMsg *msg;
-    while ((msg = server_take(worker->server, &lane)) != NULL) {
+    while ((msg = server_take(worker, &lane)) != NULL) {
         worker->busy_since_us = rpc_now_us();
         server_answer(worker, msg, arena);
         natsMsg_Destroy(msg);
@@ -255,12 +264,14 @@ static void *server_work(void *context)
 
 static enum rpc_lane server_lane(const struct rpc_server *server, const char *subject)
 {
+    const struct rpc_server_options *options = &server->options;
     const ProtobufCMethodDescriptor *method = server_method(server, subject);
-    if (method == NULL || server->options.heavy == NULL)
+    if (method == NULL)
         return RPC_COMMON;
-    return server->options.heavy[method - server->options.service->descriptor->methods]
-               ? RPC_HEAVY
-               : RPC_COMMON;
+    size_t place = (size_t)(method - options->service->descriptor->methods);
+    if (options->urgent != NULL && options->urgent[place])
+        return RPC_URGENT;
+    return options->heavy != NULL && options->heavy[place] ? RPC_HEAVY : RPC_COMMON;
 }
 
 static void server_on_request(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
@@ -272,7 +283,9 @@ static void server_on_request(natsConnection *nc, natsSubscription *sub, natsMsg
     enum rpc_lane lane = server_lane(server, natsMsg_GetSubject(msg));
     pthread_mutex_lock(&server->lock);
     bool taken = queue_put(&server->queues[lane], msg, server->arrivals++);
-    pthread_cond_signal(&server->filled);
+    pthread_cond_signal(&server->filled); // common workers take urgent ones, too
+    if (lane == RPC_URGENT)
+        pthread_cond_signal(&server->urgent_filled);
     pthread_mutex_unlock(&server->lock);
     if (taken)
         return;
@@ -302,6 +315,9 @@ static enum nova_status server_subscribe(struct rpc_server *server, struct error
     natsStatus s = natsConnection_QueueSubscribe(&server->subscription, nc, subject, name,
                                                  server_on_request, server);
     if (s == NATS_OK)
+        s = natsSubscription_SetPendingLimits(server->subscription, RPC_PENDING_MAX,
+                                              RPC_PENDING_BYTES_MAX);
+    if (s == NATS_OK)
         s = natsConnection_FlushTimeout(nc, 5000); // from here on requests reach us
     if (s != NATS_OK)
         return bus_error(err, s, "subscribing to requests");
@@ -314,6 +330,9 @@ static enum nova_status server_start(struct rpc_server *server, struct error *er
     for (uint32_t i = 0; i < server->options.worker_count; i++) {
         server->workers[i].server = server;
         server->workers[i].context = server->options.workers[i];
+        server->workers[i].lane =
+            i < server->options.worker_count - server->options.urgent_worker_count ? RPC_COMMON
+                                                                                   : RPC_URGENT;
         if (pthread_create(&server->workers[i].thread, NULL, server_work, &server->workers[i]) != 0)
             return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no more threads can be started");
         server->started++;
@@ -324,17 +343,19 @@ static enum nova_status server_start(struct rpc_server *server, struct error *er
 enum nova_status rpc_server_create(struct rpc_server **out,
                                    const struct rpc_server_options *options, struct error *err)
 {
-    assert(options->worker_count > 0);
+    assert(options->worker_count > options->urgent_worker_count);
     assert(options->heavy == NULL || (options->heavy_at_once > 0 && options->heavy_queue_max > 0));
     struct rpc_server *server = calloc(1, sizeof *server);
     server->options = *options;
-    queue_create(&server->queues[RPC_COMMON],
-                 options->queue_max == 0 ? RPC_QUEUE_DEFAULT : options->queue_max);
-    queue_create(&server->queues[RPC_HEAVY], options->heavy_queue_max);
+    uint32_t queue_max = options->queue_max == 0 ? RPC_QUEUE_MAX : options->queue_max;
+    queue_create(&server->queues[RPC_COMMON], queue_max);
+    queue_create(&server->queues[RPC_HEAVY], options->heavy == NULL ? 0 : options->heavy_queue_max);
+    queue_create(&server->queues[RPC_URGENT], queue_max);
     server->workers = calloc(options->worker_count, sizeof *server->workers);
     server->stats = calloc(options->service->descriptor->n_methods, sizeof *server->stats);
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->filled, NULL);
+    pthread_cond_init(&server->urgent_filled, NULL);
     enum nova_status status = server_start(server, err);
     if (status != NOVA_OK)
         rpc_server_destroy(&server);
@@ -352,13 +373,15 @@ void rpc_server_destroy(struct rpc_server **server_at)
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
     pthread_cond_broadcast(&server->filled);
+    pthread_cond_broadcast(&server->urgent_filled);
     pthread_mutex_unlock(&server->lock);
     for (uint32_t i = 0; i < server->started; i++)
         pthread_join(server->workers[i].thread, NULL);
-    pthread_cond_destroy(&server->filled);
-    pthread_mutex_destroy(&server->lock);
     for (int lane = 0; lane < RPC_LANES; lane++)
         free(server->queues[lane].ring);
+    pthread_cond_destroy(&server->filled);
+    pthread_cond_destroy(&server->urgent_filled);
+    pthread_mutex_destroy(&server->lock);
     free(server->workers);
     free(server->stats);
     free(server);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "bus/topology_internal.h"
 
 #define USER(...)
@@ -79,7 +80,7 @@ void topology_stream_config(jsStreamConfig *out, const char *service)
     out->SubjectsLen = 1;
     out->Retention = js_LimitsPolicy;
     out->MaxConsumers = out->MaxMsgs = out->MaxBytes = out->MaxMsgsPerSubject = -1;
-    out->MaxMsgSize = 1048576;
+    out->MaxMsgSize = BUS_PAYLOAD_BYTES_MAX;
     out->Discard = js_DiscardNew;
     out->Storage = js_FileStorage;
     out->Replicas = 1;

@@ -25,13 +25,9 @@
 #include "cli/import_window.h"
 
 enum {
-    WINDOW = 1024,
-    FLYING_MAX = 128,
-    LINE_BYTES_MAX = 4 << 20,
     READ_BYTES = 1 << 16,
     WAIT_MS = 100,
     RETRY_MS_MIN = 20,
-    RETRY_MS_MAX = 2000,
     GIVE_UP_S = 600,
     BAR_EVERY_MS = 100,
     BAR_WIDTH = 24,
@@ -52,7 +48,7 @@ struct import {
     struct client client;
     struct rpc_async *async;
     struct import_window *window;
-    struct item items[WINDOW];
+    struct item items[IMPORT_WINDOW_MAX];
     uint32_t flying, waiting; // waiting: for another attempt
     gzFile file;
     int64_t file_bytes; // as stored, compressed or not; 0: not known (a pipe)
@@ -180,8 +176,8 @@ static enum nova_status open_file(struct import *import, struct error *err)
     return NOVA_OK;
 }
 
-// The next line into import->line; *len is LINE_BYTES_MAX when it is too long (the rest is passed
-// over). False: the end.
+// The next line into import->line; *len is IMPORT_LINE_BYTES_MAX when it is too long (the rest is
+// passed over). False: the end.
 static bool read_line(struct import *import, size_t *len)
 {
     *len = 0;
@@ -191,7 +187,7 @@ static bool read_line(struct import *import, size_t *len)
             return *len > 0;
         if (c == '\n')
             return true;
-        if (*len < LINE_BYTES_MAX)
+        if (*len < IMPORT_LINE_BYTES_MAX)
             import->line[(*len)++] = (char)c;
     }
 }
@@ -223,7 +219,7 @@ static enum nova_status fill_window(struct import *import, struct arena **spare,
         import->commands++;
         arena_reset(*spare);
         enum nova_status status =
-            len == LINE_BYTES_MAX
+            len == IMPORT_LINE_BYTES_MAX
                 ? error_set(&wrong, NOVA_INVALID_ARGUMENT, "the line has more than 4 MiB")
                 : import_line_read(&line, import->line, len, *spare, &wrong);
         if (status != NOVA_OK) {
@@ -268,7 +264,7 @@ static void try_later(struct import *import, uint32_t place, const struct error 
         return;
     }
     int64_t pause_ms = RETRY_MS_MIN << (item->attempts < 7 ? item->attempts : 7);
-    item->due_ms = now + (pause_ms < RETRY_MS_MAX ? pause_ms : RETRY_MS_MAX);
+    item->due_ms = now + (pause_ms < IMPORT_RETRY_MS_MAX ? pause_ms : IMPORT_RETRY_MS_MAX);
     import->waiting++;
 }
 
@@ -297,7 +293,9 @@ static void send_what_may(struct import *import)
 {
     uint32_t place;
     int64_t now = now_ms();
-    for (place = 0; place < WINDOW && import->waiting > 0 && import->flying < FLYING_MAX; place++) {
+    for (place = 0;
+         place < IMPORT_WINDOW_MAX && import->waiting > 0 && import->flying < IMPORT_FLYING_MAX;
+         place++) {
         struct item *item = &import->items[place];
         if (item->due_ms == 0 || item->due_ms > now)
             continue;
@@ -305,7 +303,7 @@ static void send_what_may(struct import *import)
         import->waiting--;
         send(import, place);
     }
-    while (import->flying < FLYING_MAX && import_window_next(&place, import->window))
+    while (import->flying < IMPORT_FLYING_MAX && import_window_next(&place, import->window))
         send(import, place);
 }
 
@@ -338,7 +336,7 @@ static enum nova_status carry_out(struct import *import, struct error *err)
             take_answer(import, &answer);
             wait_ms = 0;
             send_what_may(import);
-            if (import->flying < FLYING_MAX / 2)
+            if (import->flying < IMPORT_FLYING_MAX / 2)
                 break;
         }
         if (import->flying == 0 && import->waiting > 0)
@@ -357,7 +355,7 @@ static void import_close(struct import *import)
     rpc_async_destroy(&import->async);
     client_close(&import->client);
     import_window_destroy(&import->window);
-    for (size_t i = 0; i < WINDOW; i++)
+    for (size_t i = 0; i < IMPORT_WINDOW_MAX; i++)
         arena_destroy(&import->items[i].arena);
     arena_destroy(&import->tokens);
     if (import->file != NULL)
@@ -372,13 +370,13 @@ enum nova_status import_run(struct import_result *out, const struct settings *se
                             const struct import_options *options, struct error *err)
 {
     struct import *import = calloc(1, sizeof *import);
-    char *line = malloc(LINE_BYTES_MAX + 1);
+    char *line = malloc(IMPORT_LINE_BYTES_MAX + 1);
     if (import == NULL || line == NULL)
         abort();
     import->options = options;
     import->line = line;
     import->tokens = arena_create();
-    import->window = import_window_create(WINDOW);
+    import->window = import_window_create(IMPORT_WINDOW_MAX);
     import->acted = json_object();
     import->known = json_object();
     import->began_ms = now_ms();
@@ -386,7 +384,8 @@ enum nova_status import_run(struct import_result *out, const struct settings *se
     if (status == NOVA_OK)
         status = client_open(&import->client, settings, "importer", err);
     if (status == NOVA_OK)
-        status = rpc_async_create(&import->async, import->client.connection, WINDOW, err);
+        status =
+            rpc_async_create(&import->async, import->client.connection, IMPORT_WINDOW_MAX, err);
     if (status == NOVA_OK)
         status = carry_out(import, err);
     tell_bar(import, true);

@@ -13,8 +13,6 @@
 #include "base/event.h"
 #include "base/settings.h"
 
-enum { LOG_EVENTS_MAX = 500 };
-
 struct log_keys;
 
 // `open` false: everything stays sealed.

@@ -59,15 +59,18 @@ static void print_processes(FILE *out, const json_t *processes)
     fprintf(out, "%-44s %-9s %8s %7s %s\n", "PROCESS", "STATE", "SINCE", "STARTS", "");
     json_array_foreach(processes, i, entry)
     {
-        char age[16];
+        char age[16], pause[48] = "";
         const char *said = status_text(entry, "status"), *trouble = status_text(entry, "trouble");
+        long long pause_ms = (long long)json_integer_value(json_object_get(entry, "pause_ms"));
+        if (pause_ms > 0)
+            snprintf(pause, sizeof pause, ", starts again after %.1f s", (double)pause_ms / 1000);
         bool ready = strcmp(status_text(entry, "state"), "ready") == 0;
         status_age(age, status_text(entry, "since"));
         said = *trouble ? trouble : said;
-        fprintf(out, "%-44s %-9s %8s %7lld %s\n", status_text(entry, "name"),
+        fprintf(out, "%-44s %-9s %8s %7lld %s%s\n", status_text(entry, "name"),
                 ready && *trouble ? "TROUBLE" : status_text(entry, "state"), age,
                 (long long)json_integer_value(json_object_get(entry, "starts")),
-                *said || ready ? said : status_text(entry, "why"));
+                *said || ready ? said : status_text(entry, "why"), pause);
     }
 }
 

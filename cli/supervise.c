@@ -22,6 +22,13 @@ bool supervise_is_running(const struct supervise *child)
     return child->state != SUPERVISE_WAITING && child->state != SUPERVISE_STOPPED;
 }
 
+int64_t supervise_pause_ms(const struct supervise *child)
+{
+    if (child->state != SUPERVISE_WAITING || child->due_ms == INT64_MAX || child->starts == 0)
+        return 0;
+    return child->due_ms - child->since_ms;
+}
+
 static void supervise_kill(struct supervise *child, const char *why, int64_t now_ms)
 {
     child->kill = true;

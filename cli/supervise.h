@@ -17,9 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/limits.h"
+
 enum {
     SUPERVISE_PAUSE_MS_MIN = 100,
-    SUPERVISE_PAUSE_MS_MAX = 10000,
     SUPERVISE_STEADY_MS = 10000,
     SUPERVISE_PROBES_FAILED_MAX = 3,
 };
@@ -82,5 +83,7 @@ void supervise_stop(struct supervise *child, int64_t now_ms);
 // Not before then, if it is waiting: what it needs is not there.
 void supervise_postpone(struct supervise *child, const char *why, int64_t due_ms);
 
+// How long it waits before it is started again; 0: it does not wait, or for something else.
+int64_t supervise_pause_ms(const struct supervise *child);
 bool supervise_is_running(const struct supervise *child); // there is a process
 const char *supervise_state_name(enum supervise_state state);

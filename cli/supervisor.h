@@ -18,8 +18,6 @@
 #include "cli/spawn.h"
 #include "cli/supervise.h"
 
-enum { SUPERVISOR_CHILDREN_MAX = 64, SUPERVISOR_LOG_BYTES_MAX = 8 << 20 };
-
 struct supervisor;
 
 struct supervisor_child {

@@ -28,6 +28,7 @@ static json_t *child_json(const struct child *child)
     json_object_set_new(out, "why", json_string(child->supervise.why));
     json_object_set_new(out, "since", time_json(child->since));
     json_object_set_new(out, "pid", child->pid ? json_integer(child->pid) : json_null());
+    json_object_set_new(out, "pause_ms", json_integer(supervise_pause_ms(&child->supervise)));
     json_object_set_new(out, "starts", json_integer(child->supervise.starts));
     json_object_set_new(out, "status", json_string(child->status)); // NULL when it is not UTF-8
     json_object_set_new(out, "trouble", json_string(child->trouble));

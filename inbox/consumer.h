@@ -37,10 +37,18 @@ typedef enum nova_status inbox_apply(struct inbox_batch *batch, struct pg *pg, s
 
 enum { INBOX_SOURCES_MAX = 4, INBOX_TYPES_MAX = 12 };
 
+// What to do with an event of a type that no contract of this version knows: it comes from a newer
+// producer.
+enum inbox_on_unknown {
+    INBOX_UNKNOWN_SKIP, // pass over it and count it
+    INBOX_UNKNOWN_STOP, // stay before it until a version comes that knows it
+};
+
 struct inbox_source {
     const char *service;                // whose stream
     const char *types[INBOX_TYPES_MAX]; // "user.created"; others move the checkpoint only
     inbox_apply *apply;
+    enum inbox_on_unknown on_unknown;
 };
 
 enum inbox_kind { INBOX_PROJECTION, INBOX_REACTOR };

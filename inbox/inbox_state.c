@@ -47,7 +47,7 @@ static void inbox_wait_after_failure(struct inbox_state *state, enum inbox_actio
 
 static int64_t inbox_wait_ms(const struct inbox_state *state)
 {
-    if (state->why == INBOX_WHY_FAILING)
+    if (state->why == INBOX_WHY_FAILING || state->why == INBOX_WHY_UNKNOWN)
         return INBOX_FAILING_WAIT_MS;
     int64_t wait_ms = INBOX_WAIT_MS_MIN;
     for (uint32_t i = 1; i < state->attempts && wait_ms < state->wait_ms_max; i++)
@@ -112,7 +112,7 @@ void inbox_was_attached(struct inbox_state *state, int64_t deliveries)
     inbox_enter(state, INBOX_DO_READ, INBOX_WHY_WORK);
 }
 
-enum inbox_look { LOOK_TAKE, LOOK_SKIP, LOOK_JUMP, LOOK_OTHER_LOG };
+enum inbox_look { LOOK_TAKE, LOOK_SKIP, LOOK_JUMP, LOOK_OTHER_LOG, LOOK_STOP };
 
 // What a message is, seen from the last one that was taken (at first the checkpoint).
 static enum inbox_look inbox_look_at(const struct inbox_state *state,
@@ -134,7 +134,7 @@ static enum inbox_look inbox_look_at(const struct inbox_state *state,
         return LOOK_SKIP;
     if (seen->position <= last->position && INBOX_RULE(JUMP))
         return LOOK_JUMP; // numbered on, but older: no strict log says this
-    return LOOK_TAKE;
+    return seen->stops ? LOOK_STOP : LOOK_TAKE;
 }
 
 static enum inbox_verdict inbox_judge(const struct inbox_state *state,
@@ -152,7 +152,10 @@ static void inbox_read_nothing(struct inbox_state *state, enum inbox_look look)
 {
     if (look == LOOK_OTHER_LOG)
         inbox_enter(state, INBOX_DO_STOP, INBOX_WHY_OTHER_LOG);
-    else if (look == LOOK_JUMP)
+    else if (look == LOOK_STOP) {
+        state->failing = true;
+        inbox_wait_after_failure(state, INBOX_DO_ATTACH, INBOX_WHY_UNKNOWN);
+    } else if (look == LOOK_JUMP)
         inbox_wait_after_failure(state, INBOX_DO_ATTACH, INBOX_WHY_JUMP);
     else
         inbox_enter(state, INBOX_DO_READ, INBOX_WHY_WORK); // all were known already
@@ -169,7 +172,7 @@ void inbox_was_read(struct inbox_state *state, const struct inbox_seen *batch, u
         look = inbox_look_at(state, &last, &batch[i]);
         if (look == LOOK_SKIP && first < count)
             look = LOOK_JUMP; // old ones again in the middle: read anew behind what was taken
-        if (look == LOOK_JUMP || look == LOOK_OTHER_LOG)
+        if (look == LOOK_JUMP || look == LOOK_OTHER_LOG || look == LOOK_STOP)
             break;
         state->delivery = batch[i].delivery;
         state->confirmed |= batch[i].n == state->checkpoint.n;

@@ -23,6 +23,8 @@
 //   ALONE     an event is parked only after it failed as the only one in its transaction.
 //   BEHIND    events of a parked aggregate are parked behind it, so that order survives a retry.
 //   LIMIT     more than INBOX_PARKED_MAX parked aggregates: the handler is wrong, not the events.
+//   UNKNOWN   an event of an unknown type stops a consumer that declares so: what is before it is
+//             applied, and it is looked at again until a newer version knows it.
 //   MOVED     a commit that did not find the checkpoint where it was is no commit: load it again.
 //
 // Ownership: plain memory of the caller; the messages of inbox_was_read are borrowed until the
@@ -34,11 +36,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "base/uuid.h"
 
 enum {
-    INBOX_BATCH_MAX = 5000,
-    INBOX_PARKED_MAX = 100,
     INBOX_WAIT_MS_MIN = 20,
     INBOX_FAILING_WAIT_MS = 5000,
 };
@@ -59,6 +60,7 @@ struct inbox_seen {
     struct uuid event_id;
     struct uuid aggregate_id;
     bool wanted; // the consumer has something to do with it
+    bool stops;  // its type is unknown, and the consumer declares to stop at such
 };
 
 enum inbox_verdict {
@@ -82,6 +84,7 @@ enum inbox_why {
     INBOX_WHY_RETRY,     // after a transient failure
     INBOX_WHY_JUMP,      // the source left something out, and does so again
     INBOX_WHY_FAILING,   // too much is parked
+    INBOX_WHY_UNKNOWN,   // an event of an unknown type is next, and the consumer stops at such
     INBOX_WHY_FENCED,    // another instance took over
     INBOX_WHY_OTHER_LOG, // the source carries another log, or another event at the checkpoint
 };

@@ -13,8 +13,6 @@
 #include "base/arena.h"
 #include "base/seal.h"
 
-enum { KEYS_MAX = 1 << 16, KEYS_FETCH_MAX = 1000, KEYS_LIFE_S = 300 };
-
 struct keys;
 
 // Asks `service` for keys; each id stands once. found[i] tells whether keys[i] was given.

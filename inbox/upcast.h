@@ -13,8 +13,6 @@
 #include "base/error.h"
 #include "proto/contract.h"
 
-enum { UPCAST_STEPS_MAX = 16 };
-
 // What is turned: in with the old type's messages, out with the new type's.
 struct upcast_event {
     const struct contract_event *type;

@@ -308,16 +308,28 @@ static void worker_note_refusal(struct worker *worker, const struct event *first
     worker_note_failure(worker, "reading the stream");
 }
 
+static void worker_note_unknown(struct worker *worker, size_t count)
+{
+    size_t i = 0;
+    while (i < count && !worker->seen[i].stops)
+        i++;
+    const struct event *event = &worker->batch[i].inbox.event;
+    error_set(&worker->failure, NOVA_FAILED_PRECONDITION,
+              "event %" PRId64 " is a %.64s, which this version does not know, and the consumer is "
+              "declared to stop at such: start a newer version",
+              event->n, event->type);
+    worker_note_failure(worker, "reading the stream");
+}
+
 static void worker_take(struct worker *worker, const struct reader_message *messages, size_t count)
 {
-    int64_t skipped = 0, unknown = 0;
+    int64_t skipped = 0;
     worker->batch = arena_alloc(worker->arena, count * sizeof *worker->batch);
     worker->seen = arena_alloc(worker->arena, count * sizeof *worker->seen);
     for (size_t i = 0; i < count; i++) {
         struct decoded *decoded = &worker->batch[i];
         decode_envelope(decoded, &messages[i].event, messages[i].message, worker->source,
                         worker->options.upcasters);
-        unknown += decoded->unknown;
         skipped += messages[i].event.n <= worker->state.checkpoint.n;
         worker->seen[i] = (struct inbox_seen){
             .n = messages[i].event.n,
@@ -326,12 +338,15 @@ static void worker_take(struct worker *worker, const struct reader_message *mess
             .log_id = messages[i].event.log_id,
             .aggregate_id = messages[i].event.aggregate_id,
             .wanted = decoded->wanted,
+            .stops = decoded->unknown && worker->source->on_unknown == INBOX_UNKNOWN_STOP,
         };
     }
     metrics_add(METRIC_INBOX_SKIPPED, skipped);
-    metrics_add(METRIC_INBOX_UNKNOWN, unknown);
     inbox_was_read(&worker->state, worker->seen, (uint32_t)count);
-    worker_note_refusal(worker, &messages[0].event);
+    if (worker->state.next == INBOX_DO_WAIT && worker->state.why == INBOX_WHY_UNKNOWN)
+        worker_note_unknown(worker, count);
+    else
+        worker_note_refusal(worker, &messages[0].event);
 }
 
 // A fetch of many waits for all of them, so only what is there already is fetched like that; when
@@ -474,15 +489,18 @@ static enum inbox_outcome worker_transact(struct worker *worker, const struct in
 
 static void worker_committed(struct worker *worker, const struct inbox_step *step)
 {
-    int64_t applied = 0, parked = 0;
+    int64_t applied = 0, parked = 0, unknown = 0;
     for (uint32_t i = step->from; i < step->to; i++) {
         enum inbox_verdict verdict = inbox_verdict_of(&worker->state, i);
         applied += verdict == INBOX_APPLY;
+        unknown += worker->batch[i].unknown;
         parked += verdict == INBOX_PARK_FAILED || verdict == INBOX_PARK_BEHIND;
     }
     metrics_add(METRIC_INBOX_EVENTS, applied);
+    metrics_add(METRIC_INBOX_UNKNOWN, unknown);
     pthread_mutex_lock(&worker->lock);
     worker->status.parked_events += parked;
+    worker->status.unknown_events += unknown;
     pthread_mutex_unlock(&worker->lock);
 }
 

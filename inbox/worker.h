@@ -40,6 +40,7 @@ struct worker_status {
     int64_t head_n;    // of the source, when it was last asked
     bool is_caught_up; // the last look showed nothing pending
     int64_t parked_events;
+    int64_t unknown_events; // of types that this version does not know, since it was started
     uint32_t parked_aggregates;
     int64_t beat_ms;   // when it last did something, monotonic
     char trouble[512]; // the last failure; "" since it works again

@@ -21,8 +21,6 @@
 #include "base/error.h"
 #include "pg/pg.h"
 
-enum { RUNNER_LOCK_ATTEMPTS_MAX = 10 };
-
 // A role that may log in, by this password. Stored as a SCRAM verifier, and only if it changed.
 struct migrations_password {
     const char *role; // "identity_service", "operator"

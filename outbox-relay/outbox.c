@@ -17,9 +17,12 @@ void outbox_open(struct outbox *out, const char *service, struct pg *pg)
 {
     *out = (struct outbox){.service = service, .pg = pg, .sql = arena_create()};
     out->sql_rows = arena_printf(out->sql,
-                                 "SELECT " COLUMNS " FROM %s.outbox WHERE position > $1"
-                                 " ORDER BY position LIMIT $2",
-                                 service);
+                                 "SELECT " COLUMNS " FROM (SELECT *, sum(octet_length(payload))"
+                                 " OVER (ORDER BY position) - octet_length(payload) AS before"
+                                 " FROM (SELECT " COLUMNS " FROM %s.outbox WHERE position > $1"
+                                 " ORDER BY position LIMIT $2) few) fewer"
+                                 " WHERE before < %d ORDER BY position",
+                                 service, RELAY_BATCH_BYTES_MAX);
     out->sql_rows_to = arena_printf(out->sql,
                                     "SELECT " COLUMNS " FROM %s.outbox WHERE position > $1"
                                     " AND position <= $2 ORDER BY position",

@@ -16,11 +16,12 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/notify.h"
+#include "bus/patience.h"
 #include "outbox-relay/compare.h"
 #include "outbox-relay/outbox.h"
 #include "outbox-relay/stream.h"
 
-enum { CONNECT_MS = 60000, VERIFY_N = 5000, STEP_N = 50000, ALIVE_EVERY = 5000 };
+enum { VERIFY_N = 5000, STEP_N = 50000, ALIVE_EVERY = 5000 };
 
 struct relay {
     const struct settings *settings;
@@ -119,6 +120,30 @@ static void relay_on_bell(natsConnection *nats, natsSubscription *sub, natsMsg *
 
 // ---- connections --------------------------------------------------------------------------------
 
+struct relay_connecting {
+    struct relay *relay;
+    const struct bus_options *bus;
+    const char *postgres_url;
+};
+
+static enum nova_status relay_try_bus(void *context, struct error *err)
+{
+    struct relay_connecting *connecting = context;
+    return bus_connect(&connecting->relay->connection, connecting->bus, err);
+}
+
+static enum nova_status relay_try_postgres(void *context, struct error *err)
+{
+    struct relay_connecting *connecting = context;
+    return pg_connect(&connecting->relay->pg, connecting->postgres_url, connecting->relay->name,
+                      err);
+}
+
+static bool relay_is_stopped(void)
+{
+    return stop;
+}
+
 static enum nova_status relay_connect_bus(struct relay *relay, struct error *err)
 {
     char url[ACCESS_URL_BYTES], seed[PATH_MAX], user[64], subject[64];
@@ -129,8 +154,9 @@ static enum nova_status relay_connect_bus(struct relay *relay, struct error *err
         status = access_nats_seed_path(seed, relay->settings, user, err);
     if (status != NOVA_OK)
         return status;
-    struct bus_options options = {url, relay->name, user, seed, CONNECT_MS};
-    status = bus_connect(&relay->connection, &options, err);
+    struct bus_options options = {url, relay->name, user, seed, 0};
+    struct relay_connecting connecting = {relay, &options, NULL};
+    status = patience(relay_try_bus, &connecting, "NATS", relay_is_stopped, err);
     if (status != NOVA_OK)
         return status;
     natsStatus s = natsConnection_Subscribe(&relay->bell, bus_connection_nats(relay->connection),
@@ -145,8 +171,9 @@ static enum nova_status relay_connect_postgres(struct relay *relay, struct error
     char url[ACCESS_URL_BYTES], role[64];
     snprintf(role, sizeof role, "%s_relay", relay->service);
     enum nova_status status = access_postgres_url(url, relay->settings, relay->service, role, err);
+    struct relay_connecting connecting = {relay, NULL, url};
     if (status == NOVA_OK)
-        status = pg_connect(&relay->pg, url, relay->name, err);
+        status = patience(relay_try_postgres, &connecting, "PostgreSQL", relay_is_stopped, err);
     explicit_bzero(url, sizeof url);
     if (status != NOVA_OK)
         return status;
@@ -261,6 +288,7 @@ static enum nova_status relay_do_publish(struct relay *relay, const struct relay
         row->event.n = step->first_n + (int64_t)i;
         status = stream_publish(relay->stream, &row->event, step->expected_n + (int64_t)i,
                                 &row->extra, relay->arena, err);
+        relay_alive(relay); // a slow server makes a batch last
     }
     if (status == NOVA_OK)
         relay_has_published(&relay->state, now_ms());
@@ -391,6 +419,8 @@ int relay_run(const struct settings *settings, const char *name)
         log_info("relay: ready", LOG_TEXT("service", name));
         status = relay_loop(&relay, &err);
     }
+    if (status == NOVA_CANCELLED)
+        status = NOVA_OK;
     if (status != NOVA_OK)
         log_error("relay: ends", LOG_ERROR(&err));
     relay_close(&relay);

@@ -42,9 +42,8 @@
 #include "outbox-relay/settle.h"
 
 enum {
-    RELAY_SUSPECT_MAX = 4096, // twice what a relay has under way
-    RELAY_PAUSE_MS = 500,     // before trying again, and between two questions for the lease
-    RELAY_HOLE_MS = 5,        // between two looks at a hole: its writer may end any moment
+    RELAY_PAUSE_MS = 500, // before trying again, and between two questions for the lease
+    RELAY_HOLE_MS = 5,    // between two looks at a hole: its writer may end any moment
 };
 
 enum relay_phase {

@@ -21,7 +21,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { SETTLE_WRITERS_MAX = 1024 }; // far above any sensible max_connections
+#include "base/limits.h"
 
 enum settle_state {
     SETTLE_FOLLOW,    // no hole is known

@@ -11,7 +11,7 @@
 #include "base/metrics.h"
 #include "bus/topology.h"
 
-enum { WINDOW = 2048, ANSWER_MS = 5000, NEXT_MS = 2000 };
+enum { ANSWER_MS = 5000, NEXT_MS = 2000 };
 
 struct stream {
     char service[32];
@@ -21,7 +21,7 @@ struct stream {
     jsCtx *admin; // asks
     pthread_mutex_t lock;
     pthread_cond_t answered;
-    int64_t in_flight, acknowledged;
+    int64_t in_flight, bytes_in_flight, acknowledged;
     bool failed;
 };
 
@@ -33,6 +33,7 @@ static void stream_on_answer(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr
     struct stream *stream = context;
     pthread_mutex_lock(&stream->lock);
     stream->in_flight--;
+    stream->bytes_in_flight -= natsMsg_GetDataLength(msg);
     if (failure != NULL || ack == NULL)
         stream->failed = true;
     else if (!stream->failed)
@@ -57,7 +58,7 @@ enum nova_status stream_create(struct stream **out, struct bus_connection *conne
     pthread_cond_init(&stream->answered, NULL);
     jsOptions options;
     jsOptions_Init(&options);
-    options.PublishAsync.MaxPending = WINDOW + 1;
+    options.PublishAsync.MaxPending = RELAY_WINDOW_MAX + 1;
     options.PublishAsync.AckHandler = stream_on_answer;
     options.PublishAsync.AckHandlerClosure = stream;
     natsStatus s = natsConnection_JetStream(&stream->js, bus_connection_nats(connection), &options);
@@ -96,21 +97,25 @@ void stream_destroy(struct stream **stream)
 // ---- publishing ---------------------------------------------------------------------------------
 
 // Room in the window; false: a publish failed.
-static bool stream_reserve(struct stream *stream)
+static bool stream_reserve(struct stream *stream, int64_t bytes)
 {
     pthread_mutex_lock(&stream->lock);
-    while (stream->in_flight >= WINDOW && !stream->failed)
+    while ((stream->in_flight >= RELAY_WINDOW_MAX ||
+            stream->bytes_in_flight + bytes > RELAY_WINDOW_BYTES_MAX) &&
+           !stream->failed)
         pthread_cond_wait(&stream->answered, &stream->lock);
     bool good = !stream->failed;
     stream->in_flight += good;
+    stream->bytes_in_flight += good ? bytes : 0;
     pthread_mutex_unlock(&stream->lock);
     return good;
 }
 
-static void stream_release(struct stream *stream)
+static void stream_release(struct stream *stream, int64_t bytes)
 {
     pthread_mutex_lock(&stream->lock);
     stream->in_flight--;
+    stream->bytes_in_flight -= bytes;
     stream->failed = true;
     pthread_mutex_unlock(&stream->lock);
 }
@@ -132,7 +137,7 @@ enum nova_status stream_publish(struct stream *stream, const struct event *event
                                 struct arena *arena, struct error *err)
 {
     struct bytes body = cloudevents_encode(arena, stream->service, event, extra);
-    if (!stream_reserve(stream))
+    if (!stream_reserve(stream, (int64_t)body.len))
         return error_set_transient(err, NOVA_ABORTED, "a publish to %s failed", stream->name);
     natsMsg *msg = NULL;
     jsPubOptions options;
@@ -144,7 +149,7 @@ enum nova_status stream_publish(struct stream *stream, const struct event *event
     natsMsg_Destroy(msg); // NULL once the library took it
     if (s == NATS_OK)
         return NOVA_OK;
-    stream_release(stream);
+    stream_release(stream, (int64_t)body.len);
     bus_error(err, s, "publishing");
     return error_set_transient(err, NOVA_ABORTED, "publishing to %s: %s", stream->name,
                                natsStatus_GetText(s));

@@ -22,11 +22,10 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/event.h"
+#include "base/limits.h"
 
 enum {
     PG_PARAMS_MAX = 32,
-    PG_STATEMENTS_MAX = 256,
-    PG_PIPELINE_MAX = 1 << 16,
     PG_PARAM_BYTES_MAX = ARENA_ALLOC_BYTES_MAX, // a batch's array; far below PostgreSQL's 1 GiB
 };
 

@@ -41,12 +41,12 @@ const struct inbox_consumer consumer_content_forget = {
     .name = "content/forget",
     .service = "content",
     .kind = INBOX_REACTOR,
-    .sources = {{"identity", {"user.deleted"}, forget_in_content}},
+    .sources = {{"identity", {"user.deleted"}, forget_in_content, INBOX_UNKNOWN_SKIP}},
 };
 
 const struct inbox_consumer consumer_communication_forget = {
     .name = "communication/forget",
     .service = "communication",
     .kind = INBOX_REACTOR,
-    .sources = {{"identity", {"user.deleted"}, forget_in_communication}},
+    .sources = {{"identity", {"user.deleted"}, forget_in_communication, INBOX_UNKNOWN_SKIP}},
 };

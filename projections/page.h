@@ -9,7 +9,7 @@
 #include "base/uuid.h"
 #include "nova/common/v1/common.pb-c.h"
 
-enum { PAGE_SIZE = 50, PAGE_SIZE_MAX = 500 };
+enum { PAGE_SIZE = 50 };
 
 // Which list: a token of one is refused by another.
 enum page_list {

@@ -12,12 +12,13 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/notify.h"
+#include "bus/patience.h"
 #include "bus/topology.h"
 #include "inbox/inbox.h"
 #include "inbox/keys_rpc.h"
 #include "projections/consumers.h"
 
-enum { TICK_MS_MAX = 250, TELL_EVERY_MS = 1000, CONNECT_WAIT_MS = 30000 };
+enum { TICK_MS_MAX = 250, TELL_EVERY_MS = 1000 };
 
 struct run {
     const struct settings *settings;
@@ -41,6 +42,17 @@ static const struct topology_reader *find_reader(const char *consumer)
     return NULL;
 }
 
+struct run_connecting {
+    struct run *run;
+    const struct bus_options *options;
+};
+
+static enum nova_status run_try_bus(void *context, struct error *err)
+{
+    struct run_connecting *connecting = context;
+    return bus_connect(&connecting->run->connection, connecting->options, err);
+}
+
 static enum nova_status run_connect(struct run *run, struct error *err)
 {
     char role[ACCESS_NAME_BYTES], process[128];
@@ -55,8 +67,9 @@ static enum nova_status run_connect(struct run *run, struct error *err)
     if (status == NOVA_OK)
         status = process_token_create(&run->token, run->reader->user, run->seed_path, err);
     const struct bus_options options = {run->nats_url, process, run->reader->user, run->seed_path,
-                                        CONNECT_WAIT_MS};
-    return status == NOVA_OK ? bus_connect(&run->connection, &options, err) : status;
+                                        0};
+    struct run_connecting connecting = {run, &options};
+    return status == NOVA_OK ? patience(run_try_bus, &connecting, "NATS", NULL, err) : status;
 }
 
 static void run_begin(struct run *run)
@@ -86,10 +99,12 @@ static void run_begin(struct run *run)
 static void run_tell(struct run *run)
 {
     struct inbox_status status;
-    int64_t parked = 0;
+    int64_t parked = 0, unknown = 0;
     inbox_status(&status, run->inbox);
-    for (size_t i = 0; i < status.source_count; i++)
+    for (size_t i = 0; i < status.source_count; i++) {
         parked += status.sources[i].parked_events;
+        unknown += status.sources[i].unknown_events;
+    }
     metrics_set(METRIC_INBOX_PARKED, parked);
     metrics_set(METRIC_INBOX_LAG, status.pending < 0 ? 0 : status.pending);
     notify_trouble(status.active && status.failing ? status.trouble : "");
@@ -101,6 +116,10 @@ static void run_tell(struct run *run)
         notify_status("trying again: %s", status.trouble);
     else if (status.pending < 0)
         notify_status("starting");
+    else if (unknown > 0)
+        notify_status("lag %" PRId64 " events, parked %" PRId64 ", passed over %" PRId64
+                      " of types it does not know",
+                      status.pending, parked, unknown);
     else
         notify_status("lag %" PRId64 " events, parked %" PRId64, status.pending, parked);
     metrics_save(settings_text(run->settings, SETTING_HOME), "consumer", run->consumer->name);
@@ -152,6 +171,8 @@ int consumer_run(const struct settings *settings, const char *name)
         run_begin(&run);
         status = run_loop(&run, &signals, &err);
     }
+    if (status == NOVA_CANCELLED)
+        status = NOVA_OK;
     if (status != NOVA_OK)
         log_error("inbox: cannot go on", LOG_TEXT("consumer", name), LOG_ERROR(&err));
     inbox_destroy(&run.inbox);

@@ -230,9 +230,9 @@ static enum nova_status check_fields(const ProtobufCMessageDescriptor *type, str
 enum nova_status check_message(const ProtobufCMessageDescriptor *type, struct bytes wire,
                                struct error *err)
 {
-    if (wire.len > CHECK_BYTES_MAX)
+    if (wire.len > MESSAGE_BYTES_MAX)
         return error_set(err, NOVA_INVALID_ARGUMENT,
                          "the request has %zu bytes, at most %d are allowed", wire.len,
-                         CHECK_BYTES_MAX);
+                         MESSAGE_BYTES_MAX);
     return check_fields(type, wire, 0, err);
 }

@@ -7,15 +7,16 @@
 //
 // Threads: safe from any thread.
 // Errors:  INVALID_ARGUMENT naming the field and what is wrong with it, never its value.
-// Bounds:  CHECK_BYTES_MAX a message, CHECK_DEPTH_MAX nested, CHECK_ELEMENTS_MAX of a repeated
+// Bounds:  MESSAGE_BYTES_MAX a message, CHECK_DEPTH_MAX nested, CHECK_ELEMENTS_MAX of a repeated
 // field.
 #pragma once
 #include <protobuf-c/protobuf-c.h>
 
 #include "base/error.h"
 #include "base/event.h"
+#include "base/limits.h"
 
-enum { CHECK_BYTES_MAX = 1000000, CHECK_DEPTH_MAX = 16, CHECK_ELEMENTS_MAX = 1000 };
+enum { CHECK_DEPTH_MAX = 16, CHECK_ELEMENTS_MAX = 1000 };
 
 MUST_CHECK enum nova_status check_message(const ProtobufCMessageDescriptor *type, struct bytes wire,
                                           struct error *err);

@@ -16,7 +16,7 @@
 #include "bus/process_token.h"
 #include "bus/rpc.h"
 
-enum { AUTH_KEYS_MAX = 256, AUTH_REFRESH_MS = 1000, AUTH_FETCH_MS = 2000 };
+enum { AUTH_REFRESH_MS = 1000, AUTH_FETCH_MS = 2000 };
 
 struct auth_key {
     char kid[JWT_NAME_BYTES];

@@ -3,16 +3,14 @@
 
 #include "services/service.h"
 
-enum { PERSON_KEYS_MAX = 1000 };
-
 enum nova_status service_get_person_keys(struct service_worker *worker, struct service_call *call,
                                          struct error *err)
 {
     struct arena *arena = call->request->arena;
     const Nova__Common__V1__GetPersonKeysRequest *request = (const void *)call->request->message;
-    if (request->n_key_ids > PERSON_KEYS_MAX)
+    if (request->n_key_ids > PERSON_KEYS_PER_CALL_MAX)
         return error_set(err, NOVA_INVALID_ARGUMENT, "key_ids has %zu ids, at most %d are allowed",
-                         request->n_key_ids, PERSON_KEYS_MAX);
+                         request->n_key_ids, PERSON_KEYS_PER_CALL_MAX);
     struct uuid *ids = arena_alloc(arena, request->n_key_ids * sizeof *ids);
     for (size_t i = 0; i < request->n_key_ids; i++) {
         if (request->key_ids[i].len != sizeof ids->bytes)

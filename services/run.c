@@ -11,10 +11,11 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/notify.h"
+#include "bus/patience.h"
 #include "bus/topology.h"
 #include "services/service_internal.h"
 
-enum { CONNECT_MS = 60000, TICK_MS = 1000, REQUEST_MS_MAX = 30000 };
+enum { TICK_MS = 1000, REQUEST_MS_MAX = 30000 };
 
 static const struct service_type *const types[] = {&service_identity, &service_content,
                                                    &service_communication, &service_search};
@@ -61,6 +62,25 @@ const char *service_token(const struct service *service, struct arena *arena)
 
 // ---- start --------------------------------------------------------------------------------------
 
+struct service_connecting {
+    const struct bus_options *bus;
+    struct bus_connection **connection;
+    const char *postgres_url, *postgres_name;
+    struct pg **pg;
+};
+
+static enum nova_status service_try_bus(void *context, struct error *err)
+{
+    struct service_connecting *connecting = context;
+    return bus_connect(connecting->connection, connecting->bus, err);
+}
+
+static enum nova_status service_try_postgres(void *context, struct error *err)
+{
+    struct service_connecting *connecting = context;
+    return pg_connect(connecting->pg, connecting->postgres_url, connecting->postgres_name, err);
+}
+
 static enum nova_status service_connect(struct service *service, struct error *err)
 {
     char url[ACCESS_URL_BYTES], seed[PATH_MAX], user[ACCESS_NAME_BYTES], name[ACCESS_NAME_BYTES];
@@ -73,8 +93,9 @@ static enum nova_status service_connect(struct service *service, struct error *e
         status = process_token_create(&service->token, user, seed, err);
     if (status != NOVA_OK)
         return status;
-    const struct bus_options options = {url, name, user, seed, CONNECT_MS};
-    return bus_connect(&service->connection, &options, err);
+    const struct bus_options options = {url, name, user, seed, 0};
+    struct service_connecting connecting = {.bus = &options, .connection = &service->connection};
+    return patience(service_try_bus, &connecting, "NATS", NULL, err);
 }
 
 static enum nova_status service_authenticate(struct service *service, struct error *err)
@@ -102,8 +123,9 @@ enum nova_status service_connect_postgres(struct pg **out, const struct service 
     snprintf(name, sizeof name, "service/%s/%d", service->type->name, (int)getpid());
     enum nova_status status =
         access_postgres_url(url, service->settings, service->type->name, role, err);
+    struct service_connecting connecting = {.postgres_url = url, .postgres_name = name, .pg = out};
     if (status == NOVA_OK)
-        status = pg_connect(out, url, name, err);
+        status = patience(service_try_postgres, &connecting, "PostgreSQL", NULL, err);
     explicit_bzero(url, sizeof url);
     return status;
 }
@@ -125,7 +147,9 @@ static enum nova_status service_start(struct service *service, struct error *err
     const char *missing = NULL;
     bool whole = service_type_is_whole(service->type, &missing);
     assert(whole); // every method of the contract has a rule or a query
-    int64_t workers = settings_int(service->settings, SETTING_SERVICE_WORKERS);
+    int64_t workers =
+        settings_int(service->settings, SETTING_SERVICE_WORKERS) + SERVICE_URGENT_WORKERS;
+    service_find_urgent(service);
     enum nova_status status = seal_start(err);
     if (status == NOVA_OK && service->type->rule_count > 0)
         status = access_master_key(&service->master, service->settings, service->type->name, err);
@@ -149,6 +173,8 @@ static enum nova_status service_start(struct service *service, struct error *err
         .heavy = service->type->heavy_at_once_max > 0 ? service->heavy : NULL,
         .heavy_at_once = heavy_at_once,
         .heavy_queue_max = service->type->heavy_waiting_max,
+        .urgent_worker_count = SERVICE_URGENT_WORKERS,
+        .urgent = service->urgent,
     };
     return status == NOVA_OK ? rpc_server_create(&service->server, &options, err) : status;
 }
@@ -212,6 +238,8 @@ int service_run(const struct settings *settings, const char *name)
         log_info("service: ready", LOG_TEXT("service", name));
         status = service_watch(service, &signals, &err);
     }
+    if (status == NOVA_CANCELLED)
+        status = NOVA_OK;
     if (status != NOVA_OK)
         log_error("service: ends", LOG_ERROR(&err));
     service_stop(service);

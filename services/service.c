@@ -193,8 +193,21 @@ uint32_t service_find_heavy(struct service *service)
         assert(method != NULL); // our own table names it
         service->heavy[method - contract->descriptor->methods] = true;
     }
-    uint32_t most = service->worker_count > 2 ? service->worker_count - 2 : 1;
+    uint32_t common = service->worker_count - SERVICE_URGENT_WORKERS;
+    uint32_t most = common > 2 ? common - 2 : 1;
     return most < type->heavy_at_once_max ? most : type->heavy_at_once_max;
+}
+
+void service_find_urgent(struct service *service)
+{
+    const ProtobufCServiceDescriptor *contract =
+        contract_service_find(service->type->name)->descriptor;
+    assert(contract->n_methods <= SERVICE_METHODS_MAX);
+    for (unsigned i = 0; i < contract->n_methods; i++) {
+        const struct service_query *query =
+            service_query_find(service->type, contract->methods[i].name);
+        service->urgent[i] = query != NULL && query->urgent;
+    }
 }
 
 bool service_type_is_whole(const struct service_type *type, const char **missing)

@@ -33,6 +33,7 @@ struct service_query {
     enum nova_status (*answer)(struct service_worker *worker, struct service_call *call,
                                struct error *err);
     bool open_to_all; // anonymous callers too
+    bool urgent;      // others wait for it: no queue of commands may delay it
     // Whose checkpoints Nova-Min-Position waits for; none: the method reads the outbox itself.
     const char *consumers[SERVICE_CONSUMERS_MAX];
 };

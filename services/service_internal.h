@@ -5,7 +5,7 @@
 #include "bus/process_token.h"
 #include "services/service.h"
 
-enum { SERVICE_WORKERS_MAX = 64, SERVICE_METHODS_MAX = 64 };
+enum { SERVICE_METHODS_MAX = 64 };
 
 struct service {
     const struct service_type *type;
@@ -17,11 +17,12 @@ struct service {
     struct process_token *token;
     struct auth_jwks_source jwks;
     struct rpc_server *server;
-    struct service_worker workers[SERVICE_WORKERS_MAX];
-    void *worker_contexts[SERVICE_WORKERS_MAX];
+    struct service_worker workers[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];
+    void *worker_contexts[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];
     uint32_t worker_count;
-    bool heavy[SERVICE_METHODS_MAX]; // by the place of the method in the contract
-    _Atomic uint32_t waiting;        // workers that wait for a read model
+    bool heavy[SERVICE_METHODS_MAX];  // by the place of the method in the contract
+    _Atomic uint32_t waiting;         // workers that wait for a read model
+    bool urgent[SERVICE_METHODS_MAX]; // by the place of the method in the contract
 };
 
 // rpc_server's handler; the context is a struct service_worker.
@@ -29,6 +30,8 @@ enum nova_status service_handle(void *context, struct rpc_request *request, stru
 
 // Which methods are heavy, into service->heavy; how many workers may be on them at once.
 uint32_t service_find_heavy(struct service *service);
+// Which methods are urgent, into service->urgent.
+void service_find_urgent(struct service *service);
 
 // True when every method of the contract has a rule or a query; else *missing is its name.
 bool service_type_is_whole(const struct service_type *type, const char **missing);

@@ -69,7 +69,6 @@ struct aggregate {
 };
 
 // The aggregates a command works on: those it appends to and those it only reads.
-enum { TARGETS_MAX = 1024 };
 struct targets {
     struct arena *arena;
     uint32_t count;
@@ -92,7 +91,6 @@ struct pending_event {
     struct uuid person_id;
 };
 
-enum { DECISION_EVENTS_MAX = 1100 };
 struct decision {
     const struct caller *caller;
     const ProtobufCMessage *request; // checked by proto/check.h: UTF-8, ids are UUIDs or empty

@@ -271,10 +271,10 @@ static enum nova_status runtime_pack(struct attempt *a, struct bytes *payloads, 
         if (status != NOVA_OK)
             break;
         payloads[i] = message_pack(a->arena, a->decision.events[i].payload);
-        if (payloads[i].len > RUNTIME_PAYLOAD_BYTES_MAX)
+        if (payloads[i].len > EVENT_PAYLOAD_BYTES_MAX)
             status = error_set(a->err, NOVA_INVALID_ARGUMENT,
                                "EVENT_TOO_LARGE: the event has %zu bytes, at most %d are allowed",
-                               payloads[i].len, RUNTIME_PAYLOAD_BYTES_MAX);
+                               payloads[i].len, EVENT_PAYLOAD_BYTES_MAX);
     }
     seal_key_forget(&key.key);
     return status;

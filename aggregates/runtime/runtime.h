@@ -15,17 +15,13 @@
 //            again with another payload; ABORTED (transient) after too many lost races; UNAVAILABLE
 //            (transient) when PostgreSQL is away. After a failed COMMIT nobody knows: the same
 //            command id again finds out.
-// Bounds:    RUNTIME_ATTEMPTS_MAX attempts, RUNTIME_PAYLOAD_BYTES_MAX a payload.
+// Bounds:    RUNTIME_ATTEMPTS_MAX attempts, EVENT_PAYLOAD_BYTES_MAX a payload.
 #pragma once
 #include "aggregates/core/aggregate.h"
 #include "base/seal.h"
 #include "pg/pg.h"
 
-enum {
-    RUNTIME_ATTEMPTS_MAX = 64,           // 32 writers on one aggregate all win in the end
-    RUNTIME_PAYLOAD_BYTES_MAX = 1000000, // the outbox's own check
-    RUNTIME_SNAPSHOT_EVENTS = 256,       // a snapshot each so many events of an aggregate
-};
+enum { RUNTIME_SNAPSHOT_EVENTS = 256 }; // a snapshot each so many events of an aggregate
 
 struct runtime;
 

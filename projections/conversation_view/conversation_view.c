@@ -242,6 +242,7 @@ const struct inbox_consumer consumer_communication_conversation_view = {
     .sources = {{"communication",
                  {"conversation.created", "message.sent", "message.edited", "message.deleted",
                   "message.read"},
-                 apply_communication},
-                {"identity", {"user.deleted"}, apply_identity}},
+                 apply_communication,
+                 INBOX_UNKNOWN_SKIP},
+                {"identity", {"user.deleted"}, apply_identity, INBOX_UNKNOWN_SKIP}},
 };

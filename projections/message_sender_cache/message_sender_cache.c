@@ -83,5 +83,5 @@ const struct inbox_consumer consumer_communication_message_sender_cache = {
     .kind = INBOX_PROJECTION,
     .projection = "message_sender_cache",
     .forgets = "user.deleted",
-    .sources = {{"identity", {USER_EVENTS}, apply_identity}},
+    .sources = {{"identity", {USER_EVENTS}, apply_identity, INBOX_UNKNOWN_SKIP}},
 };

@@ -304,6 +304,7 @@ const struct inbox_consumer consumer_content_post_view = {
     .sources = {{"content",
                  {"post.created", "post.updated", "post.deleted", "comment.created",
                   "comment.updated", "comment.deleted"},
-                 apply_content},
-                {"identity", {USER_EVENTS}, apply_identity}},
+                 apply_content,
+                 INBOX_UNKNOWN_SKIP},
+                {"identity", {USER_EVENTS}, apply_identity, INBOX_UNKNOWN_SKIP}},
 };

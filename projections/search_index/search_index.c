@@ -262,6 +262,9 @@ const struct inbox_consumer consumer_search_search_index = {
     .kind = INBOX_PROJECTION,
     .projection = "search_index",
     .forgets = "user.deleted",
-    .sources = {{"identity", {USER_EVENTS}, apply_identity},
-                {"content", {"post.created", "post.updated", "post.deleted"}, apply_content}},
+    .sources = {{"identity", {USER_EVENTS}, apply_identity, INBOX_UNKNOWN_SKIP},
+                {"content",
+                 {"post.created", "post.updated", "post.deleted"},
+                 apply_content,
+                 INBOX_UNKNOWN_SKIP}},
 };

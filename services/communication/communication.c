@@ -145,7 +145,7 @@ static const struct service_query communication_queries[] = {
     {.method = "GetConversation", .answer = communication_get, CONVERSATIONS},
     {.method = "ListConversations", .answer = communication_list, CONVERSATIONS},
     {.method = "GetMessages", .answer = communication_messages, CONVERSATIONS},
-    {.method = "GetPersonKeys", .answer = service_get_person_keys},
+    {.method = "GetPersonKeys", .answer = service_get_person_keys, .urgent = true},
 };
 
 const struct service_type service_communication = {

@@ -4,8 +4,6 @@
 #include "projections/post_view/post_view_query.h"
 #include "services/service.h"
 
-enum { POSTS_PER_CALL_MAX = 500 };
-
 static enum nova_status content_posts(Nova__Content__V2__GetPostsReply **out,
                                       struct service_worker *worker, struct service_call *call,
                                       char **texts, size_t count, struct error *err)
@@ -87,7 +85,7 @@ static const struct service_query content_queries[] = {
     {.method = "GetPosts", .answer = content_get_posts, POST_VIEW},
     {.method = "ListPostsByAuthor", .answer = content_list_by_author, POST_VIEW},
     {.method = "ListComments", .answer = content_list_comments, POST_VIEW},
-    {.method = "GetPersonKeys", .answer = service_get_person_keys},
+    {.method = "GetPersonKeys", .answer = service_get_person_keys, .urgent = true},
 };
 
 const struct service_type service_content = {

@@ -9,7 +9,7 @@
 #include "base/seal.h"
 #include "pg/pg.h"
 
-enum { ACCOUNT_DIGEST_BYTES = 32, ACCOUNT_SESSIONS_MAX = 1000 };
+enum { ACCOUNT_DIGEST_BYTES = 32 };
 
 struct account_digest {
     uint8_t bytes[ACCOUNT_DIGEST_BYTES];

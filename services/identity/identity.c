@@ -325,11 +325,11 @@ static enum nova_status identity_get_jwks(struct service_worker *worker, struct 
 }
 
 static const struct service_query identity_queries[] = {
-    {.method = "VerifyToken", .answer = identity_verify_token, .open_to_all = true},
-    {.method = "GetJwks", .answer = identity_get_jwks, .open_to_all = true},
+    {.method = "VerifyToken", .answer = identity_verify_token, .open_to_all = true, .urgent = true},
+    {.method = "GetJwks", .answer = identity_get_jwks, .open_to_all = true, .urgent = true},
     {.method = "GetUser", .answer = identity_get_user},
     {.method = "GetUsers", .answer = identity_get_users},
-    {.method = "GetPersonKeys", .answer = service_get_person_keys},
+    {.method = "GetPersonKeys", .answer = service_get_person_keys, .urgent = true},
 };
 
 // ---- the service --------------------------------------------------------------------------------

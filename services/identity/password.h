@@ -17,8 +17,6 @@ enum {
     PASSWORD_BYTES_MIN = 10, // after NFKC
     PASSWORD_BYTES_MAX = 1024,
     PASSWORD_HASH_BYTES = crypto_pwhash_STRBYTES,
-    PASSWORD_AT_ONCE = 2,
-    PASSWORD_WAITING_MAX = 64,
 };
 
 struct password_cost {

@@ -2,8 +2,6 @@
 #pragma once
 #include "services/service.h"
 
-enum { USERS_PER_CALL_MAX = 1000 };
-
 enum nova_status identity_get_user(struct service_worker *worker, struct service_call *call,
                                    struct error *err);
 enum nova_status identity_get_users(struct service_worker *worker, struct service_call *call,

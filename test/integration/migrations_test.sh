@@ -48,6 +48,8 @@ refused a_command_is_taken_once "outbox_command_id" $me \
   "$insert ($columns) VALUES ($(values 2 1 1))"
 refused an_oversize_payload_is_refused "outbox_payload_check" $me \
   "$insert (${columns}) VALUES ($(values 3 1 3 | sed "s/'x'\$/convert_to(repeat('x', 1000001), 'UTF8')/"))"
+refused a_type_that_is_no_subject_is_refused "outbox_envelope" $me \
+  "$insert (${columns}) VALUES ($(values 3 1 3 | sed "s/user.created/user.*/"))"
 allowed every_event_carries_the_newest_log_id $me \
   "SELECT 1 / count(*) FROM identity.outbox JOIN identity.log USING (log_id)"
 refused a_relay_cannot_append "permission denied" identity_relay \

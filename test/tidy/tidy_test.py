@@ -80,8 +80,20 @@ def every_file_opens_with_its_purpose():
             if not path.read_text().startswith(("//", "/*"))]
 
 
+# Bounds of what grows; a buffer's own size or a name's length is its file's affair.
+BOUND = re.compile(r"^\s*(?:enum \{ )?(\w*(?:QUEUE|WINDOW|BATCH|FLYING|IN_FLIGHT|PENDING|PIPELINE|WORKERS|"
+                   r"ATTEMPTS|WAITING|PARKED)\w*_MAX) = ", re.M)
+
+
+def every_bound_of_a_queue_stands_in_limits_h():
+    return [f"{name} defines {found.group(1)}: base/limits.h is the place" for path in sources()
+            if (name := path.relative_to(ROOT)).parts[0] != "test" and str(name) != "base/limits.h"
+            for found in BOUND.finditer(path.read_text())]
+
+
 RULES = [every_source_is_formatted, no_line_is_over_100_columns_and_no_file_over_800_lines,
-         dependencies_point_one_way, pure_files_do_no_io, every_file_opens_with_its_purpose]
+         dependencies_point_one_way, pure_files_do_no_io, every_file_opens_with_its_purpose,
+         every_bound_of_a_queue_stands_in_limits_h]
 
 if __name__ == "__main__":
     bad = 0

@@ -72,7 +72,7 @@ static void each_bad_form_is_refused_by_name(void **state)
 static void bounds_are_kept(void **state)
 {
     (void)state;
-    size_t len = CHECK_BYTES_MAX + 1;
+    size_t len = MESSAGE_BYTES_MAX + 1;
     uint8_t *wire = malloc(len);
     memset(wire, 0x22, len);
     assert_int_equal(check_message(TYPE, (struct bytes){wire, len}, NULL), NOVA_INVALID_ARGUMENT);

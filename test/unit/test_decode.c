@@ -36,7 +36,8 @@ static enum nova_status apply(struct inbox_batch *batch, struct pg *pg, struct e
     return NOVA_OK;
 }
 
-static const struct inbox_source source = {"identity", {"user.created", "user.deleted"}, apply};
+static const struct inbox_source source = {
+    "identity", {"user.created", "user.deleted"}, apply, INBOX_UNKNOWN_SKIP};
 
 // Stands for a change of contract: user.updated is the old form of user.created.
 static enum nova_status created_of_updated(struct upcast_event *event, struct arena *into,

@@ -535,6 +535,33 @@ static void another_event_at_the_checkpoint_stops_it(void **state)
     assert_int_equal(inbox_next(&machine).why, INBOX_WHY_OTHER_LOG);
 }
 
+static void an_unknown_type_stops_a_consumer_that_declares_so_behind_what_is_known(void **state)
+{
+    (void)state;
+    struct inbox_seen batch[] = {seen(1, 1), seen(2, 2), seen(3, 3)};
+    batch[1].stops = true;
+    machine_at(0, false);
+    inbox_was_read(&machine, batch, 3);
+    assert_int_equal(inbox_next(&machine).to, 1); // what is before it is applied
+    inbox_was_committed(&machine, INBOX_DONE);
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_ATTACH);
+    inbox_was_attached(&machine, 0);
+    inbox_was_read(&machine, batch, 3); // its own checkpoint's, then the unknown one
+    struct inbox_step step = inbox_next(&machine);
+    assert_int_equal(step.action, INBOX_DO_WAIT);
+    assert_int_equal(step.why, INBOX_WHY_UNKNOWN);
+    assert_true(machine.failing);
+    inbox_has_waited(&machine);
+    inbox_was_attached(&machine, 0);
+    batch[1].stops = false; // a newer version knows it
+    inbox_was_read(&machine, batch, 3);
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_COMMIT);
+    assert_int_equal(inbox_next(&machine).from, 1);
+    inbox_was_committed(&machine, INBOX_DONE);
+    assert_false(machine.failing);
+    assert_int_equal(machine.checkpoint.n, 3);
+}
+
 static void fenced_is_the_end(void **state)
 {
     (void)state;
@@ -559,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_source_that_says_it_delivered_more_is_read_again),
         cmocka_unit_test(a_checkpoint_that_was_restored_is_loaded_again),
         cmocka_unit_test(another_event_at_the_checkpoint_stops_it),
+        cmocka_unit_test(an_unknown_type_stops_a_consumer_that_declares_so_behind_what_is_known),
         cmocka_unit_test(fenced_is_the_end),
         cmocka_unit_test(every_event_takes_effect_once_and_in_order_or_is_parked),
         cmocka_unit_test(the_simulation_notices_each_rule_taken_out),
