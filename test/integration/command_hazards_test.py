@@ -58,7 +58,7 @@ def a_command_of_many_events_is_whole_or_absent_when_postgresql_is_killed():
     print(f"# seed {SEED}", flush=True)
     chance, seen = random.Random(SEED), []
     users = []
-    with Caller(it) as caller:
+    with Caller(it, seconds=30) as caller:
         for number in range(ROUNDS):
             users.append(register(caller, f"many{number}"))
             for _ in range(SESSIONS):
@@ -118,6 +118,13 @@ def an_import_repeated_at_the_same_moment_changes_nothing():
     assert imported == [(60,)], imported
 
 
+def update(caller, author, post):
+    began = time.monotonic()
+    assert ask(caller, "content", "UpdatePost", {"post_id": post, "title": "new"},
+               **{"Nova-On-Behalf-Of": author}) == (0, "")
+    return time.monotonic() - began
+
+
 @case
 def an_aggregate_of_a_hundred_thousand_events_loads_as_fast_as_a_short_one():
     with Caller(it, seconds=60) as caller:
@@ -129,29 +136,23 @@ def an_aggregate_of_a_hundred_thousand_events_loads_as_fast_as_a_short_one():
                " occurred_at, payload) select gen_random_uuid(), 'post.updated', 'post', %s, v,"
                " 'test', gen_random_uuid(), 0, '', gen_random_uuid(), gen_random_uuid(),"
                " clock_timestamp(), '' from generate_series(2, %s) as v", (long, LONG_EVENTS))
-
-        def update(post):
-            began = time.monotonic()
-            assert ask(caller, "content", "UpdatePost", {"post_id": post, "title": "new"},
-                       **{"Nova-On-Behalf-Of": author}) == (0, "")
-            return time.monotonic() - began
-        first_s = update(long)  # reads them all, once
-        assert it.sql("select version from content.snapshot where aggregate_id = %s", (long,)) == [
-            (LONG_EVENTS + 1,)]
-        update(short)
-        wait_for("the streams to be quiet", it.is_caught_up, 300)
-        times = [(update(long), update(short)) for _ in range(MEASURED)]
+        first_s = update(caller, author, long)  # reads them all, once
+        update(caller, author, short)
+    assert it.sql("select version from content.snapshot where aggregate_id = %s", (long,)) == [
+        (LONG_EVENTS + 1,)]
+    wait_for("the streams to be quiet", it.is_caught_up, 300)
+    with Caller(it, seconds=60) as caller:
+        times = [(update(caller, author, long), update(caller, author, short))
+                 for _ in range(MEASURED)]
         long_s, short_s = (statistics.median(each) for each in zip(*times))
         assert long_s < 3 * short_s + 0.01, (long_s, short_s)
         print(f"# {LONG_EVENTS} events: {first_s * 1e3:.0f} ms the first time, then"
               f" {long_s * 1e3:.1f} ms a command; {short_s * 1e3:.1f} ms with a short one", flush=True)
-        assert it.sql("select count(*), max(version) from content.outbox where aggregate_id = %s",
-                      (long,)) == [(LONG_EVENTS + 1 + MEASURED,) * 2]
         # A snapshot that belongs to another version is thrown away, and all events are read again.
         it.sql("update content.snapshot set version = version - 1 where aggregate_id = %s", (long,))
-        update(long)
-        assert it.sql("select max(version) from content.outbox where aggregate_id = %s", (long,)) == [
-            (LONG_EVENTS + 2 + MEASURED,)]
+        update(caller, author, long)
+    assert it.sql("select count(*), max(version) from content.outbox where aggregate_id = %s",
+                  (long,)) == [(LONG_EVENTS + 2 + MEASURED,) * 2]
 
 
 if __name__ == "__main__":
