@@ -49,12 +49,14 @@ def bad_rows(results):
 
 
 def summary(results):
-    whole = [row for row in rows() if result_of(row, results) == "ok"]
-    part = [row for row in rows() if row.missing and row.tests]
-    none = [row for row in rows() if not row.tests]
-    bad = len(bad_rows(results))
-    return (f"{len(rows())} rows: {len(whole)} hold whole, {len(part)} in what there is of them,"
-            f" {len(none)} are not there yet, {bad} failed")
+    def having(result):
+        return sum(any(results.get(each) == result for each in row.cases()) for row in rows())
+    whole = sum(result_of(row, results) == "ok" for row in rows())
+    part = sum(result_of(row, results).startswith("ok; ") for row in rows())
+    none = sum(not row.tests for row in rows())
+    return (f"{len(rows())} rows: {whole} hold, {part} hold in what there is of them, {none} are not"
+            f" there yet, {having(None)} did not run whole, {having('not ok') + having('skip')} failed"
+            " or were skipped")
 
 
 def page(results):

@@ -21,7 +21,7 @@ from caller import Caller
 from instance import NOVA, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, message_class
 
-SESSIONS, ROUNDS, LONG_EVENTS, MEASURED = 60, 6, 100_000, 25
+SESSIONS, ROUNDS, LONG_EVENTS, MEASURED = 60, 4, 100_000, 25
 SEED = int(os.environ.get("NOVA_TEST_SEED", time.time_ns() % 1000000))
 PASSWORD = "correct horse battery"
 # A login's hash is not what is tried here.

@@ -25,7 +25,7 @@ from own import Own, supervisor_held, without
 
 INDEX = "consumer/search/search_index"
 FORGET = "consumer/content/forget"
-KILLS, REACTOR_KILLS, EVENTS, SILENT_EVENTS = 100, 25, 100_000, 20_000
+KILLS, REACTOR_KILLS, EVENTS, SILENT_EVENTS = 100, 25, 100_000, 5_000
 KILLS_MIN, KILLS_S = 10, 60  # on a machine that has other things to do: no more than fit
 SEED = int(os.environ.get("NOVA_TEST_SEED", time.time_ns() % 1000000))
 OK, INVALID_ARGUMENT = 0, 3

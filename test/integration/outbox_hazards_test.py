@@ -86,7 +86,7 @@ def lives(service, count, chance):
                         relay.process.poll() is not None or last_n(auditor, service) > before))
                     time.sleep(chance.uniform(0, 0.004))
                 assert relay.process.poll() is None, relay.log()
-            assert DAMAGED not in relay.log(), relay.log()
+            assert DAMAGED not in relay.log(), relay.log()[-3000:]
             killed += 1
             published += last_n(auditor, service) > before
             relay.path.unlink()
@@ -114,7 +114,7 @@ def a_relay_killed_while_it_publishes_publishes_each_event_once():
 @case
 def connections_cut_in_the_middle_of_a_pipeline_leave_no_hole():
     chance = random.Random(SEED)
-    cuts_max = 25
+    cuts_max = 12
 
     def next_cut():
         return chance.randrange(2000, 60000) if cutter.cuts < cuts_max else None
@@ -130,7 +130,7 @@ def connections_cut_in_the_middle_of_a_pipeline_leave_no_hole():
             stored = it.sql("select count(*) from content.outbox")[0][0]
             with Nats(it, "auditor") as auditor:
                 wait_for("every event in the stream", lambda: last_n(auditor) == stored, 120)
-            assert DAMAGED not in relay.log(), relay.log()
+            assert DAMAGED not in relay.log(), relay.log()[-3000:]
     print(f"# {cutter.cuts} cuts", flush=True)
     wait_for("every stream to be whole", is_whole, 120)
 
@@ -155,23 +155,25 @@ def positions_lost_in_a_crash_of_postgresql_settle():
     writers = [threading.Thread(target=write, args=(SEED + each,)) for each in range(8)]
     for each in writers:
         each.start()
-    jumped = 0
+    widest, kills = 0, 0
     try:
-        for _ in range(4):
-            before = it.state("postgres")
+        # Where it jumps to depends on how many of the 32 were used; rollbacks alone leave few.
+        while kills < 3 or (widest < 12 and kills < 15):
+            before = ready(it, "postgres")
             stored = it.sql("select count(*) from content.outbox")[0][0]
             wait_for("some events", lambda stored=stored: it.sql(
                 "select count(*) from content.outbox")[0][0] > stored + 50)
             os.kill(before["pid"], signal.SIGKILL)
             it.ready_again("postgres", before["starts"])
-            jumped += it.sql(
-                "select count(*) from (select position - lag(position) over (order by position) as"
-                " step from content.outbox) as s where step > 1")[0][0]
+            kills += 1
+            widest = it.sql("select max(step) from (select position - lag(position) over (order by"
+                            " position) as step from content.outbox) as s")[0][0]
     finally:
         done.set()
         for each in writers:
             each.join()
-    assert jumped > 0
+    assert widest >= 12, widest
+    print(f"# {kills} crashes, the widest hole of {widest - 1} positions", flush=True)
     wait_for("every stream to be whole", is_whole, 120)
 
 
