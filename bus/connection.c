@@ -22,7 +22,8 @@ struct bus_connection {
     char user[64];
     char *seed_file;
     _Atomic uint64_t reconnects;
-    _Atomic bool unsendable; // the last signature; see connection_sign
+    _Atomic bool unsendable;   // the last signature; see connection_sign
+    _Atomic bool bell_refused; // it was said
     pthread_mutex_t lock;
     pthread_cond_t has_closed;
     bool closed, refused; // under the lock
@@ -57,6 +58,17 @@ static bool is_late_answer(const char *text)
            strstr(text, "Publish to \"_R_.") != NULL;
 }
 
+// A doorbell may be lost: the relay's poll stands behind it. Said once, or each command would.
+static bool is_doorbell(struct bus_connection *connection, const char *text)
+{
+    if (strstr(text, "Publish to \"nova.bell.") == NULL)
+        return false;
+    if (!atomic_exchange(&connection->bell_refused, true))
+        log_warn("bus: a doorbell is refused; the relay finds events by its poll",
+                 LOG_TEXT("server_says", text), LOG_TEXT("user", connection->user));
+    return true;
+}
+
 // Called on nats.c's threads. The only sign of a refused publish or subscription.
 static void connection_on_error(natsConnection *nats, natsSubscription *sub, natsStatus status,
                                 void *context)
@@ -74,6 +86,8 @@ static void connection_on_error(natsConnection *nats, natsSubscription *sub, nat
                  LOG_TEXT("user", connection->user));
         return;
     }
+    if (is_doorbell(connection, text))
+        return;
     pthread_mutex_lock(&connection->lock);
     if (!connection->refused)
         memcpy(connection->refusal, text, sizeof text);

@@ -2,7 +2,8 @@
 //
 // nats-server reports a refused publish or subscription only to the connection's error handler;
 // everything else just times out. So a permission error marks the connection as failed, and every
-// loop asks bus_connection_check.
+// loop asks bus_connection_check. Two are harmless and only logged: an answer that came too late,
+// and a doorbell, which may be lost.
 //
 // Ownership: bus_connection_nats lends the natsConnection; it lives as long as the connection.
 // Threads:   safe from any thread after bus_connect returned.

@@ -3,10 +3,13 @@
 
 A test is a program: a cmocka program of the build, or a script under test/. Each prints TAP
 ("ok 1 - behaviour"); a program counts one case a line, and one failure more when it ends badly
-without having said which case failed, or when it printed no case at all.
+without having said which case failed, or when it printed no case at all. Each case's result goes
+into build/test-results.json; a whole run counts one case more, that every row of docs/hazards.md
+was provoked.
 
 usage: run.py BUILD_DIRECTORY TSAN_BUILD_DIRECTORY FUZZ_BUILD_DIRECTORY [PATTERN]
 """
+import json
 import os
 import pathlib
 import re
@@ -15,8 +18,11 @@ import sys
 import tempfile
 import time
 
+import hazards
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TIMEOUT_S = 600  # a hanging test is a failure, not a hanging run
+RESULTS = ROOT / "build/test-results.json"  # what test/hazards.py reads
+TIMEOUT_S = 900  # a hanging test is a failure, not a hanging run; but machines are shared
 # Of bus/, outbox-relay/ and inbox/, and the processes made of them.
 TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/test_log",
         "unit/test_metrics", "integration/bus_test", "integration/services_test",
@@ -24,7 +30,8 @@ TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/tes
 
 # `./nova test fault`: those that kill, stop, cut, wipe, damage and restore.
 FAULT = [f"integration/{name}_test" for name in (
-    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "consumer", "up")]
+    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "consumer", "up", "outbox_hazards",
+    "inbox_hazards", "command_hazards")]
 
 SCRIPTS = {".py": sys.executable, ".sh": "bash"}
 
@@ -64,12 +71,44 @@ def run_program(command, build, reports):
         return output + f"\nno end within {TIMEOUT_S} s\n", -1
 
 
+def cases_of(output):
+    """{case: "ok", "not ok" or "skip"} of the TAP lines that a program printed."""
+    found = {}
+    for line in re.findall(r"^(?:not )?ok \d+.*", output, re.M):
+        case = re.search(r"(?: - |# SKIP )(\w+)", line)
+        if case:
+            found[case.group(1)] = ("not ok" if line.startswith("not") else
+                                    "skip" if "# SKIP" in line else "ok")
+    return found
+
+
+def write_results(results, keep):
+    """`keep`: a run of some tests; what is known of the others stays."""
+    names = {each["name"] for each in results}
+    lines = [each for each in json.loads(RESULTS.read_text()) if each["program"] not in names
+             ] if keep and RESULTS.exists() else []
+    lines += [{"program": each["name"], "case": case, "result": result}
+              for each in results for case, result in each["cases"].items()]
+    RESULTS.write_text(json.dumps(lines, indent=0) + "\n")
+
+
+def every_hazard_was_provoked(results):
+    """One case more of a whole run: no row of docs/hazards.md without its cases, all passed."""
+    known = {(each["name"], case): result for each in results
+             for case, result in each["cases"].items()}
+    bad = hazards.bad_rows(known)
+    print(f"{'FAIL' if bad else 'ok  '} hazards: {hazards.summary(known)}", *bad, sep="\n",
+          flush=True)
+    return {"name": "hazards", "passed": int(not bad), "failed": int(bool(bad)), "cases": {}}
+
+
 def run(name, command, build):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="nova-reports.") as reports:
         os.chmod(reports, 0o1777)  # some tests run processes as another user
         output, code = run_program(command, build, reports)
         found = [each.read_text(errors="replace") for each in pathlib.Path(reports).iterdir()]
+    cases = cases_of(output)
     passed = len(re.findall(r"^ok \d+", output, re.M))
     failed = len(re.findall(r"^not ok \d+", output, re.M)) + len(found)
     if failed == 0 and (code != 0 or passed == 0):
@@ -81,7 +120,7 @@ def run(name, command, build):
     else:  # the seeds that were drawn, how much was tried
         print("".join(f"     {line}\n" for line in output.splitlines() if line.startswith("# ")),
               end="", flush=True)
-    return passed, failed
+    return {"name": name, "passed": passed, "failed": failed, "cases": cases}
 
 
 def every_test(build, tsan, fuzz):
@@ -105,7 +144,10 @@ def main():
     began = time.monotonic()
     results = [run(*each) for each in chosen]
     print(f"{len(chosen)} programs in {(time.monotonic() - began) / 60:.1f} minutes")
-    passed, failed = (sum(column) for column in zip(*results))
+    write_results(results, keep=bool(pattern))
+    if not pattern:
+        results.append(every_hazard_was_provoked(results))
+    passed, failed = (sum(each[column] for each in results) for column in ("passed", "failed"))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

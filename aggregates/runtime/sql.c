@@ -12,7 +12,9 @@ void runtime_sql_make(struct runtime *runtime)
         " FROM %s.outbox WHERE actor = $1 AND command_id = $2 ORDER BY command_index",
         s);
     // One statement, so that snapshot and events are of the same moment. A snapshot ahead of the
-    // log (a restored outbox) is not looked at.
+    // log (a restored outbox) is not looked at. OFFSET 0 keeps the events of each aggregate a
+    // subquery of its own, whose index scan begins at the snapshot's version: as a plain join it
+    // read all events and threw away those before it.
     runtime->sql_load = arena_printf(
         arena,
         "WITH snap AS (SELECT aggregate_id, version, state_version, state, digest"
@@ -21,10 +23,11 @@ void runtime_sql_make(struct runtime *runtime)
         " SELECT aggregate_id, version, NULL::text, state, occurred_at, state_version, digest"
         " FROM (SELECT *, NULL::timestamptz AS occurred_at FROM snap) AS s"
         " UNION ALL"
-        " SELECT o.aggregate_id, o.version, o.type, o.payload, o.occurred_at, NULL, NULL"
-        " FROM %s.outbox o LEFT JOIN snap USING (aggregate_id)"
-        " WHERE o.aggregate_id = ANY ($1) AND o.version > coalesce(snap.version, 0)"
-        " ORDER BY 1, 2, 6",
+        " SELECT e.aggregate_id, e.version, e.type, e.payload, e.occurred_at, NULL, NULL"
+        " FROM (SELECT DISTINCT unnest($1) AS id) AS target LEFT JOIN snap ON aggregate_id = id"
+        " CROSS JOIN LATERAL (SELECT o.aggregate_id, o.version, o.type, o.payload, o.occurred_at"
+        "  FROM %s.outbox AS o WHERE o.aggregate_id = id AND o.version > coalesce(snap.version, 0)"
+        "  OFFSET 0) AS e ORDER BY 1, 2, 6",
         s, s, s);
     runtime->sql_append = arena_printf(
         arena,

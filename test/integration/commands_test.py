@@ -12,7 +12,7 @@ from caller import Caller
 from instance import Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, message_class
 
-WRITERS, EACH, NAMES, REPEATS, ROUNDS = 32, 8, 60, 24, 5
+WRITERS, EACH, NAMES, REPEATS, ROUNDS = 32, 8, 100, 24, 5
 SNAPSHOT_EVENTS = 256
 OK, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS = 0, 3, 5, 6
 FAILED_PRECONDITION, ABORTED = 9, 10

@@ -36,10 +36,13 @@ class Caller(Nats):
         self.types = {(service, method): (request, reply)
                       for service, method, request, reply in methods()}
 
+    def now(self):
+        return time.time()
+
     def token(self):
         if self.given_token:
             return self.given_token
-        now = int(time.time())
+        now = int(self.now())
         head = {"alg": "EdDSA", "typ": "JWT", "kid": public_nkey(self.key)}
         claims = {"iss": "process", "sub": self.user, "aud": "nova", "iat": now, "exp": now + 60}
         signed = f"{_base64(json.dumps(head).encode())}.{_base64(json.dumps(claims).encode())}"
@@ -47,7 +50,7 @@ class Caller(Nats):
 
     def headers(self, **more):
         return {"Authorization": f"Bearer {self.token()}", "Nova-Command-Id": str(uuid.uuid4()),
-                "Nova-Deadline": str(int((time.time() + self.seconds) * 1e6)), **more}
+                "Nova-Deadline": str(int((self.now() + self.seconds) * 1e6)), **more}
 
     def ask(self, service, method, data, headers=None):
         """Bytes in; (error code or 0, error text or "", bytes out)."""

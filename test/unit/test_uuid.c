@@ -5,11 +5,26 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/uuid.h"
 
 enum { COUNT = 50000, THREADS = 4 };
+
+// This program's clock: the real one, set back or forward by a case.
+static atomic_int clock_off_s;
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+    int failed = (int)syscall(SYS_clock_gettime, id, out);
+    if (failed == 0 && id == CLOCK_REALTIME)
+        out->tv_sec += atomic_load(&clock_off_s);
+    return failed;
+}
 
 static void version_5_matches_the_rfc(void **state)
 {
@@ -57,6 +72,29 @@ static void version_7_ascends_within_a_process_on_every_thread(void **state)
     }
 }
 
+static void version_7_ascends_while_the_clock_steps_back(void **state)
+{
+    (void)state;
+    static const int steps_s[] = {0, -3600, 7200, -86400, 0, -1};
+    struct timespec before, after;
+    struct uuid last = uuid_v7();
+    clock_gettime(CLOCK_REALTIME, &before);
+    for (size_t step = 0; step < sizeof steps_s / sizeof *steps_s; step++) {
+        atomic_store(&clock_off_s, steps_s[step]);
+        for (int i = 0; i < COUNT; i++) {
+            struct uuid next = uuid_v7();
+            assert_true(memcmp(&last, &next, 8) < 0);
+            last = next;
+        }
+    }
+    clock_gettime(CLOCK_REALTIME, &after);
+    assert_true(after.tv_sec < before.tv_sec + 3600); // the clock that was tried is this one
+    atomic_store(&clock_off_s, -100);
+    clock_gettime(CLOCK_REALTIME, &after);
+    assert_true(after.tv_sec < before.tv_sec);
+    atomic_store(&clock_off_s, 0);
+}
+
 static void a_text_survives_the_round_trip_in_lower_case(void **state)
 {
     (void)state;
@@ -102,6 +140,7 @@ int main(void)
         cmocka_unit_test(version_5_matches_the_rfc),
         cmocka_unit_test(version_7_has_its_version_and_variant),
         cmocka_unit_test(version_7_ascends_within_a_process_on_every_thread),
+        cmocka_unit_test(version_7_ascends_while_the_clock_steps_back),
         cmocka_unit_test(a_text_survives_the_round_trip_in_lower_case),
         cmocka_unit_test(what_is_no_uuid_is_refused_and_leaves_the_output_alone),
         cmocka_unit_test(only_all_zero_is_nil),

@@ -1,0 +1,389 @@
+"""What goes wrong in systems like this one, and the cases that provoke it here.
+
+The one place: docs/hazards.md is made of it (test/hazards.py), test/tidy/hazards_test.py holds it
+against the programs, and a whole run of the tests against their results.
+"""
+import dataclasses
+
+
+@dataclasses.dataclass
+class Row:
+    slug: str
+    hazard: str
+    holds: str
+    tests: str  # "program/case", one a line
+    missing: str = ""  # what of it is not there yet, and so has no test
+
+    def cases(self):
+        return [tuple(line.strip().rsplit("/", 1)) for line in self.tests.split()]
+
+
+OUTBOX = [
+    Row("a_late_commit",
+        "Overlapping transactions commit out of position order; `position > last` skips the late one",
+        "nothing is ever skipped, order is strict",
+        """integration/relay_gap_test/writers_that_commit_late_or_roll_back_lose_nothing
+           integration/relay_gap_test/nothing_of_all_this_is_lost_or_out_of_order
+           unit/test_settle/a_late_commit_is_published_in_its_place
+           unit/test_settle/a_hundred_thousand_histories_skip_nothing"""),
+    Row("a_hole_for_ever",
+        "A rollback leaves a hole for ever; the reader stalls or skips too early",
+        "holes settle once their possible owners ended",
+        """integration/relay_gap_test/writers_that_commit_late_or_roll_back_lose_nothing
+           integration/outbox_hazards_test/positions_lost_in_a_crash_of_postgresql_settle
+           unit/test_settle/a_rolled_back_writer_leaves_a_void_position"""),
+    Row("a_stuck_writer",
+        "A stuck writer holds a position open; idle timeouts end neither an active nor a trickling "
+        "one, and a session can turn them off",
+        "bounded by the relay, which ends the session past a limit; said in a log line",
+        """integration/relay_gap_test/a_stopped_client_is_ended
+           integration/relay_gap_test/a_sleeping_statement_is_ended
+           integration/relay_gap_test/a_trickling_writer_is_ended
+           integration/relay_gap_test/a_stopped_backend_is_named_and_holds_up_nobody_once_it_goes_on"""),
+    Row("an_unrelated_long_transaction",
+        "An unrelated long transaction delays publishing (snapshot-xmin designs)",
+        "it does not",
+        "integration/outbox_hazards_test/an_unrelated_long_transaction_delays_nothing"),
+    Row("a_relay_killed_while_publishing",
+        "Relay killed between publish and acknowledgement",
+        "the event is in the stream once",
+        """integration/outbox_hazards_test/a_relay_killed_while_it_publishes_publishes_each_event_once
+           integration/kill_test/every_stream_equals_its_outbox_leaf_by_leaf"""),
+    Row("two_relays",
+        "Two relays at once (split brain, paused process wakes up)",
+        "the server refuses the late one; it steps down",
+        """integration/relay_lease_test/on_an_empty_stream_the_standby_takes_over_and_the_woken_one_adds_nothing
+           integration/relay_lease_test/one_publishes_and_when_it_is_killed_the_other_goes_on
+           integration/relay_lease_test/a_stopped_one_is_replaced_and_when_woken_refused"""),
+    Row("one_publish_of_a_pipeline_fails",
+        "One publish of a pipeline fails, later ones succeed: a hole or a swap in the stream",
+        "all behind the failed one are refused; resynchronise from the last message",
+        """integration/outbox_hazards_test/connections_cut_in_the_middle_of_a_pipeline_leave_no_hole
+           integration/outbox_hazards_test/a_full_disk_under_jetstream_stops_no_command_and_heals
+           integration/kill_test/imports_go_through_while_everything_is_killed
+           integration/kill_test/every_stream_equals_its_outbox_leaf_by_leaf
+           unit/test_relay_state/after_a_failed_publish_or_an_error_the_end_is_read_first"""),
+    Row("a_tail_that_was_acknowledged_is_lost",
+        "The server acknowledged and then lost its tail (no fsync for each message by default)",
+        "the stream heals from the outbox; consumers see nothing twice",
+        """integration/relay_heal_test/the_newest_block_that_is_gone_is_published_again
+           integration/relay_heal_test/a_store_that_was_wiped_is_filled_again"""),
+    Row("a_store_damaged_in_the_middle",
+        "Store damaged in the middle (a lost block: the next publish is accepted) or by one bit, or "
+        "trimmed by a STREAM.UPDATE",
+        "noticed without being asked, stream made again whole with the same numbers",
+        """integration/relay_heal_test/a_middle_block_that_is_gone_is_found_and_the_stream_made_again
+           integration/relay_heal_test/one_flipped_bit_in_any_block_is_found_and_the_stream_made_again
+           integration/relay_heal_test/a_bit_that_rots_under_the_running_server_is_found_as_well
+           integration/relay_heal_test/a_stream_that_an_administrator_trimmed_is_made_again
+           unit/test_relay_state/each_damage_is_named_and_the_stream_made_again"""),
+    Row("a_store_removed_under_its_server",
+        "Store directory removed under a running nats-server (it goes on acknowledging into deleted "
+        "files and never exits)",
+        "the supervisor notices within 10 s and restarts it; the stream is whole again",
+        """integration/up_test/a_store_removed_under_nats_server_is_noticed_within_10_s
+           integration/relay_heal_test/a_store_removed_under_the_running_server_is_noticed_and_filled_again
+           integration/relay_heal_test/a_store_that_was_wiped_is_filled_again"""),
+    Row("an_older_postgresql",
+        "PostgreSQL restored from an older backup: the stream knows more than the outbox, and new "
+        "events reuse positions, so numbers alone show nothing",
+        "the relay compares event id and log id at the stream's last position; that stream stops "
+        "with instructions; its events can be taken back, or a new log id begins",
+        """integration/restore_test/the_relay_stops_and_names_what_happened
+           integration/restore_test/new_events_on_reused_positions_are_not_published
+           integration/restore_test/the_other_services_go_on
+           integration/outbox_hazards_test/postgresqls_data_deleted_and_the_streams_kept_is_noticed
+           unit/test_relay_state/an_outbox_that_lacks_an_event_stops_it_until_it_is_started_again""",
+        "commands that take the events back or begin a new log id"),
+    Row("a_writer_without_synchronous_commit",
+        "A writer with synchronous_commit off: the event is visible, published, then lost in a crash",
+        "append refuses",
+        "integration/commands_test/a_writer_with_synchronous_commit_off_is_refused"),
+    Row("a_database_that_breaks_the_gap_rule",
+        "Sequence with CACHE 32, a reader on a standby, a role that may write positions: each breaks "
+        "the gap rule silently",
+        "refused at connect, by name",
+        """integration/relay_gap_test/a_sequence_with_cache_2_is_refused
+           integration/relay_gap_test/a_role_that_may_insert_positions_is_refused
+           integration/relay_gap_test/a_standby_is_refused"""),
+    Row("a_foreign_message",
+        "A foreign message in the stream (somebody's publish, a reply subject pointed at it)",
+        "nobody but the relay may publish there; if one is there, it counts as damage",
+        """integration/relay_heal_test/a_foreign_message_counts_as_damage
+           integration/bus_test/what_communication_may_not_publish_is_refused
+           integration/bus_test/a_reply_subject_writes_into_nobodys_stream
+           unit/test_relay_state/a_message_that_cannot_be_read_is_damage"""),
+    Row("the_first_publish_is_not_fenced",
+        "The first publish to an empty stream is not fenced (nats.c's ExpectLastSeq = 0 sends no "
+        "header)",
+        "the header is set by hand",
+        """integration/relay_lease_test/the_server_refuses_the_late_writer
+           integration/relay_lease_test/on_an_empty_stream_the_standby_takes_over_and_the_woken_one_adds_nothing"""),
+    Row("a_refused_publish_is_reported_nowhere",
+        "A refused or timed-out publish is reported nowhere (no MaxWait: no callback; a permission "
+        "error only in the connection's error handler)",
+        "every publish ends in an answer or a resynchronisation",
+        "integration/relay_heal_test/a_permission_taken_away_is_said_and_nothing_is_lost"),
+    Row("dedupe_ends_with_its_window",
+        "Dedupe by Nats-Msg-Id ends with its window and is silent",
+        "nothing depends on it",
+        "integration/outbox_hazards_test/after_a_pause_longer_than_any_window_nothing_comes_twice"),
+    Row("notify_slots_and_flags",
+        "NOTIFY takes a database-wide lock at commit; replication slots fill the disk; "
+        "published-flags bloat",
+        "none of them is used",
+        "integration/outbox_hazards_test/neither_notify_nor_slots_nor_published_flags_are_used"),
+    Row("an_event_over_the_servers_bound",
+        "Event larger than the server's max_payload",
+        "refused at append with a clear error, never stuck in the relay",
+        """integration/migrations_test/an_oversize_payload_is_refused
+           integration/event_store_test/no_event_is_harmless_and_a_batch_over_the_limit_is_refused_whole""",
+        "pending: 1 MiB + 1 by every way a payload can come (capacity)"),
+    Row("nats_servers_disk_is_full",
+        "nats-server disk full: 2.9.10 deadlocks without an error or a log line",
+        "never reached: `max_file_store` below the disk and free space watched; if it is, appends go "
+        "on, lag is reported, the supervisor kills and restarts it once there is space",
+        """integration/outbox_hazards_test/a_full_disk_under_jetstream_stops_no_command_and_heals
+           integration/up_test/a_disk_that_fills_up_stops_nats_server_until_there_is_space"""),
+    Row("a_durable_ahead_of_its_stream",
+        "A stream that lost its tail leaves durables ahead of it, silently stuck",
+        "noticed and re-created from the checkpoint",
+        """integration/outbox_hazards_test/a_durable_ahead_of_its_stream_is_noticed_and_made_again
+           integration/relay_heal_test/the_newest_block_that_is_gone_is_published_again"""),
+    Row("a_zeroed_tail",
+        "Zeroed tail: last sequence 59,990, last message 59,989",
+        "counts as damage: stream made again",
+        "integration/relay_heal_test/a_zeroed_tail_is_published_again"),
+    Row("no_leader",
+        "No leader for 4-14 s: publishes fail at once, 200 thousand times",
+        "back off; stop at the first error, wait until nothing is in flight, read the stream's state "
+        "again",
+        """integration/outbox_hazards_test/publishes_that_nobody_answers_are_no_storm
+           unit/test_relay_state/after_a_failed_publish_or_an_error_the_end_is_read_first
+           sim/sim_test/fresh_histories_hold"""),
+    Row("postgresqls_disk_is_full",
+        "PostgreSQL disk full or read-only",
+        "commands fail with UNAVAILABLE; nothing half-written",
+        """integration/outbox_hazards_test/a_full_disk_under_postgresql_refuses_commands_whole
+           integration/outbox_hazards_test/a_read_only_postgresql_refuses_commands_whole"""),
+    Row("a_clock_that_steps",
+        "Clock steps back or differs between machines",
+        "order comes from positions, never from time; UUIDv7 stays monotonic in a process",
+        """integration/outbox_hazards_test/a_clock_that_steps_changes_no_order
+           unit/test_uuid/version_7_ascends_while_the_clock_steps_back"""),
+    Row("a_doorbell_is_lost",
+        "A doorbell is lost",
+        "the poll behind it finds the events within its interval",
+        "integration/outbox_hazards_test/a_lost_doorbell_costs_no_more_than_the_poll"),
+]
+
+INBOX = [
+    Row("a_crash_between_effect_and_acknowledgement",
+        "Crash between effect and acknowledgement",
+        "effect once: the checkpoint moved in the same transaction",
+        """integration/inbox_hazards_test/a_consumer_killed_in_a_loop_applies_each_event_once
+           integration/kill_test/read_models_equal_an_independent_fold_of_the_log"""),
+    Row("redelivery_overtakes",
+        "Redelivery overtakes (ack wait, nak)",
+        "positions at or below the checkpoint are skipped; a jump is refused and the consumer made "
+        "again from the checkpoint",
+        """integration/inbox_hazards_test/redelivery_to_a_slow_handler_counts_once
+           integration/consumer_test/what_is_sent_again_while_a_consumer_sleeps_counts_once
+           unit/test_inbox_state/a_message_left_out_makes_the_reader_again_from_the_checkpoint
+           unit/test_inbox_state/a_filter_leaves_numbers_out_but_no_delivery"""),
+    Row("a_quiet_partition",
+        "Consumer of a quiet partition keeps an old checkpoint, and a restart reads the whole stream",
+        "a range moves together, also without an event for it",
+        "integration/inbox_hazards_test/one_hot_partition_moves_the_checkpoint_of_the_silent_ones",
+        "consumers of some of the partitions: every consumer reads all 64"),
+    Row("transient_failures",
+        "PostgreSQL down, deadlock, disk full: every event fails and everything is parked",
+        "transient errors are retried for ever and never parked",
+        """integration/inbox_hazards_test/a_deadlock_or_a_full_disk_parks_nothing
+           integration/inbox_hazards_test/postgresql_gone_for_many_attempts_parks_nothing
+           integration/consumer_test/postgresql_away_parks_nothing
+           unit/test_inbox_state/transient_failures_wait_longer_and_longer_and_never_give_up"""),
+    Row("a_handler_that_always_fails",
+        "A bug fails for every event and fills the dead letters",
+        "past 100 parked aggregates the consumer stops as failing",
+        "integration/consumer_test/past_a_hundred_poisoned_aggregates_the_consumer_stops_as_failing"),
+    Row("a_deletion_comes_first",
+        "A deletion arrives before the other source's row",
+        "a tombstone keeps it from coming back",
+        """integration/projections_test/however_sources_overtake_each_other
+           integration/projections_test/nothing_of_a_deleted_person_is_left
+           integration/projections_test/a_deleted_sender_is_told_from_an_unknown_one"""),
+    Row("a_reactor_acts_twice",
+        "A follow-up command runs twice, or again at a replay",
+        "reactors: command id from event id and name, in the checkpoint's transaction; never at "
+        "replay",
+        "integration/inbox_hazards_test/a_reactor_killed_in_a_loop_acts_once_and_never_in_a_rebuild",
+        "reactors that give commands: those of today erase keys"),
+    Row("a_flow_control_that_is_not_allowed",
+        "A flow-controlled consumer stops silently after 20 thousand messages (no permission on "
+        "$JS.FC)",
+        "permissions come from one table, the test reads 100 thousand",
+        "integration/inbox_hazards_test/a_hundred_thousand_events_are_read_with_the_real_credentials"),
+    Row("a_consumers_state_is_lost",
+        "Consumer state lost or ahead of a restored database",
+        "the consumer is re-created from the checkpoint",
+        """integration/consumer_test/a_durable_that_was_deleted_is_made_again
+           integration/consumer_test/a_read_model_restored_from_an_older_copy_catches_up"""),
+    Row("two_instances_of_one_projection",
+        "Two instances run one projection",
+        "the second waits (lease) and takes over when the first dies or is paused; a woken one "
+        "cannot write (fencing)",
+        """integration/consumer_test/two_of_one_name_and_a_woken_one_writes_nothing
+           integration/event_store_test/of_two_with_one_name_one_is_active_and_the_other_takes_over
+           unit/test_inbox_state/fenced_is_the_end"""),
+    Row("a_poison_event",
+        "Poison event blocks everything, or order breaks when it is skipped",
+        "its aggregate waits in the dead letters, all others go on, retry keeps order",
+        """integration/consumer_test/a_poisoned_aggregate_waits_and_all_others_go_on
+           unit/test_inbox_state/one_poison_event_parks_its_aggregate_and_nothing_else
+           unit/test_inbox_state/every_event_takes_effect_once_and_in_order_or_is_parked""",
+        "a command that retries dead letters"),
+    Row("a_table_of_seen_ids",
+        "Dedupe table grows for ever",
+        "there is none",
+        "integration/inbox_hazards_test/a_hundred_thousand_events_are_read_with_the_real_credentials"),
+    Row("a_replay_sends_mail",
+        "Replay sends e-mails again",
+        "handlers with effects outside are declared and gated",
+        "", "effects outside PostgreSQL (e-mail, push)"),
+    Row("a_rebuild_while_live",
+        "Rebuild while live: readers see half a model, or lose updates between catch-up and switch",
+        "readers always see a whole one; the switch is one transaction at one position",
+        """integration/rebuild_test/who_searches_during_rebuilds_sees_a_whole_index
+           integration/rebuild_test/both_generations_are_equal_after_the_switch"""),
+    Row("a_rebuild_killed",
+        "Rebuild killed half-way",
+        "resumes or is discarded",
+        "integration/rebuild_test/a_rebuild_that_was_killed_can_be_run_again"),
+    Row("old_events_meet_new_code",
+        "Old events meet new code",
+        "upcasters; every schema version ever written is in a corpus that is read in the tests",
+        """unit/test_decode/an_old_type_is_opened_by_its_own_name_and_turned
+           unit/test_decode/a_chain_of_turns_is_followed_to_its_end""",
+        "pending: a corpus of every event version (capacity)"),
+    Row("an_unknown_type_or_field",
+        "Unknown event type or field arrives (newer producer)",
+        "skipped and counted, or kept, as declared; never a crash",
+        """integration/consumer_test/an_unknown_type_is_skipped
+           unit/test_decode/unknown_and_unwanted_types_are_told_apart
+           unit/test_decode/a_field_of_a_newer_contract_is_no_error""",
+        "pending: a newer contract's producer on the same streams (capacity)"),
+    Row("two_sources_in_another_order",
+        "Two sources arrive in different order (profile before user)",
+        "handlers commute or wait; end state equals any order",
+        """integration/projections_test/however_sources_overtake_each_other
+           integration/projections_test/however_events_are_cut_into_batches
+           integration/projections_test/also_when_deleted_persons_keys_are_erased"""),
+    Row("naughty_strings",
+        "Full-text: NUL, invalid UTF-8, huge words, control characters",
+        "refused at the command, or found as written; the projection never stops",
+        """integration/inbox_hazards_test/whatever_is_written_is_refused_or_found_and_stops_nothing
+           integration/projections_test/words_of_any_length_do_not_stop_the_index
+           integration/projections_test/whatever_is_typed_is_text_and_never_syntax
+           integration/bad_input_test/what_means_something_to_sql_or_headers_is_only_text"""),
+]
+
+COMMANDS = [
+    Row("two_writers_one_aggregate",
+        "Two writers, one aggregate",
+        "one wins, the other retries on the new state; bounded",
+        "integration/commands_test/many_writers_of_one_aggregate_leave_no_hole"),
+    Row("a_repeated_command",
+        "Client repeats a command after a timeout",
+        "same answer, no second event; another payload under the same id is refused",
+        """integration/commands_test/the_same_command_has_one_effect_and_one_answer
+           integration/kill_test/the_same_commands_again_change_nothing
+           integration/command_hazards_test/an_import_repeated_at_the_same_moment_changes_nothing
+           integration/event_store_test/the_same_command_again_has_the_same_answer_and_no_second_event"""),
+    Row("a_repeat_that_looks_like_theft",
+        "A reply is lost and the repeat looks like theft (RefreshToken)",
+        "the same command id gives the same tokens for a minute; another id revokes the family",
+        "", "refresh tokens"),
+    Row("a_name_raced_for",
+        "Uniqueness across aggregates (e-mail, user name) raced",
+        "one wins, the other gets ALREADY_EXISTS and leaves no event",
+        "integration/commands_test/one_of_many_gets_a_name"),
+    Row("a_very_long_aggregate",
+        "Very long aggregates",
+        "snapshots; loading for a command stays flat; a wrong snapshot is detected and thrown away",
+        """integration/command_hazards_test/an_aggregate_of_a_hundred_thousand_events_loads_as_fast_as_a_short_one
+           integration/commands_test/a_snapshot_that_is_not_ours_is_thrown_away""",
+        "a read model behind GetUser, which folds all events of a user"),
+    Row("a_batch_partly_done",
+        "Batch append partly done",
+        "atomic",
+        """integration/command_hazards_test/a_command_of_many_events_is_whole_or_absent_when_postgresql_is_killed
+           integration/event_store_test/an_expected_version_that_is_wrong_is_a_conflict_and_nothing_is_written"""),
+]
+
+STORE = "integration/event_store_test/"
+BEHAVIOURS = [
+    Row("expected_version", "1. Expected version: no stream, exact, any, exists",
+        "a wrong one is a conflict, nothing written, version unchanged",
+        f"""{STORE}an_expected_version_that_is_wrong_is_a_conflict_and_nothing_is_written
+            integration/migrations_test/a_version_is_taken_once"""),
+    Row("writers_with_the_same_expected_version", "2. N writers with the same expected version",
+        "exactly one wins; with \"any\" all win, no holes in the stream",
+        f"""{STORE}of_many_writers_with_one_expected_version_exactly_one_wins
+            {STORE}with_any_expected_version_all_win_without_a_hole"""),
+    Row("the_same_command_again", "3. The same command again",
+        "same answer; partly written batches cannot exist",
+        f"""{STORE}the_same_command_again_has_the_same_answer_and_no_second_event
+            integration/command_hazards_test/a_command_of_many_events_is_whole_or_absent_when_postgresql_is_killed"""),
+    Row("zero_events_and_too_many", "4. Appending zero events; a batch over the size limit",
+        "harmless; refused whole",
+        f"{STORE}no_event_is_harmless_and_a_batch_over_the_limit_is_refused_whole"),
+    Row("reading", "5. Reading an unknown stream; from a version with a limit, forward and backward; "
+        "batch boundaries 1, 2, large",
+        "what is there and no more",
+        f"""{STORE}reading_from_anywhere_gives_what_is_there_and_no_more
+            {STORE}batches_of_one_of_two_and_large_end_the_same"""),
+    Row("a_reader_of_everything", "6. A reader of everything",
+        "never skips an event that commits late, and tolerates rolled-back gaps",
+        f"""{STORE}a_reader_of_everything_skips_no_late_commit_and_no_gap_stops_it
+            integration/relay_gap_test/writers_that_commit_late_or_roll_back_lose_nothing"""),
+    Row("events_are_for_ever", "7. Events cannot be updated or deleted",
+        "by no role of a service, a relay or a person",
+        f"""{STORE}events_cannot_be_changed_or_removed_by_who_appends_reads_or_watches
+            integration/commands_test/an_event_cannot_be_changed_by_its_service"""),
+    Row("snapshots", "8. Snapshots", "none, record, overwrite, delete, delete again",
+        f"{STORE}snapshots_are_recorded_overwritten_and_deleted_twice"),
+    Row("subscriptions", "9. Subscriptions",
+        "from the origin, from now, from a position; resume after restart; checkpoints move only "
+        "forward; back pressure; two with one name: one active, takeover on crash",
+        f"""{STORE}a_subscription_begins_at_the_origin_at_a_position_or_now
+            {STORE}a_subscription_resumes_behind_its_checkpoint_which_only_grows
+            {STORE}a_consumer_that_does_not_read_is_given_no_more_than_its_bound
+            {STORE}of_two_with_one_name_one_is_active_and_the_other_takes_over"""),
+    Row("consumer_groups", "10. Consumer groups",
+        "disjoint and complete over the members; bad sizes are errors",
+        f"{STORE}partitions_are_disjoint_and_together_everything",
+        "consumers of some of the partitions, and so their bad sizes"),
+    Row("correlation_and_causation", "11. Correlation and causation",
+        "correlation is copied; causation is the direct cause",
+        f"{STORE}correlation_is_copied_and_causation_is_the_direct_cause"),
+    Row("one_transaction", "12. A projection's checkpoint and rows",
+        "are one transaction; rebuild gives the same rows; a second runner is blocked and the lock "
+        "is freed when a connection dies",
+        f"""{STORE}rows_and_checkpoint_are_one_transaction_and_a_dead_connection_frees_its_lock
+            integration/rebuild_test/both_generations_are_equal_after_the_switch
+            integration/datasets_test/a_rebuilt_projection_equals_the_live_one
+            integration/consumer_test/two_of_one_name_and_a_woken_one_writes_nothing"""),
+    Row("unicode_and_large_positions", "13. Unicode in data, names and ids; very long names; positions "
+        "above 2^31",
+        "kept as written; refused clearly; positions as any other",
+        f"""{STORE}unicode_comes_through_and_names_that_are_too_long_are_refused
+            {STORE}positions_above_2_to_the_31_are_positions"""),
+    Row("migrated_equals_fresh", "14. A schema migrated from the oldest version",
+        "is identical to a fresh one",
+        "", "pending: a database of the oldest version (capacity)"),
+]
+
+SECTIONS = [("Outbox and relay", OUTBOX), ("Inbox and projections", INBOX),
+            ("Aggregates and commands", COMMANDS),
+            ("Behaviours that public event stores agree on", BEHAVIOURS)]
