@@ -24,6 +24,14 @@ char *text_fold(struct arena *arena, const char *text)
     return text_map(arena, text, UTF8PROC_STRIPMARK);
 }
 
+char *text_words(struct arena *arena, const char *text)
+{
+    char *words = text_fold(arena, text);
+    for (char *at = words; at && *(at += strcspn(at, "/.@<>&")) != '\0';)
+        *at = ' ';
+    return words;
+}
+
 char *text_tag(struct arena *arena, const char *tag)
 {
     char *folded = text_map(arena, tag[0] == '#' ? tag + 1 : tag, 0);

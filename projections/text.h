@@ -18,6 +18,11 @@ enum { TEXT_TAG_BYTES_MAX = 100, TEXT_TAGS_MAX = 64 };
 // Unicode NFKC with case folded and marks stripped: "Café" and "CAFE" are one.
 char *text_fold(struct arena *arena, const char *text);
 
+// Folded, for PostgreSQL's text search: what makes it see a path in "pros/cons", a host in
+// "end.Next" or a tag in "a<b, c>d", and then none of the words in it, is a blank. For texts and
+// for queries.
+char *text_words(struct arena *arena, const char *text);
+
 // A tag as it is compared: without a leading #, NFKC with case folded. "" when nothing is left or
 // it is too long.
 char *text_tag(struct arena *arena, const char *tag);

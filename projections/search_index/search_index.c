@@ -38,7 +38,7 @@
 struct posts {
     size_t count;
     struct uuid *ids, *authors;
-    const char **titles, **texts, **tags, **hashtags, **titles_folded, **texts_folded;
+    const char **titles, **texts, **tags, **hashtags, **title_words, **text_words, **tag_words;
     int64_t *times_us;
 };
 
@@ -51,8 +51,9 @@ static void posts_create(struct posts *posts, struct arena *arena, size_t count_
     posts->texts = arena_alloc(arena, count_max * sizeof *posts->texts);
     posts->tags = arena_alloc(arena, count_max * sizeof *posts->tags);
     posts->hashtags = arena_alloc(arena, count_max * sizeof *posts->hashtags);
-    posts->titles_folded = arena_alloc(arena, count_max * sizeof *posts->titles_folded);
-    posts->texts_folded = arena_alloc(arena, count_max * sizeof *posts->texts_folded);
+    posts->title_words = arena_alloc(arena, count_max * sizeof *posts->title_words);
+    posts->text_words = arena_alloc(arena, count_max * sizeof *posts->text_words);
+    posts->tag_words = arena_alloc(arena, count_max * sizeof *posts->tag_words);
     posts->times_us = arena_alloc(arena, count_max * sizeof *posts->times_us);
 }
 
@@ -63,9 +64,9 @@ static enum nova_status posts_add(struct posts *posts, struct arena *arena,
 {
     size_t row = posts->count, hashtag_count;
     const char *const *hashtags, *const *given = (const char *const *)tags;
-    posts->titles_folded[row] = text_fold(arena, title);
-    posts->texts_folded[row] = text_fold(arena, text);
-    if (!posts->titles_folded[row] || !posts->texts_folded[row] ||
+    posts->title_words[row] = text_words(arena, title);
+    posts->text_words[row] = text_words(arena, text);
+    if (!posts->title_words[row] || !posts->text_words[row] ||
         !text_tags(&hashtags, &hashtag_count, arena, given, tag_count, title, text))
         return error_set(err, NOVA_INVALID_ARGUMENT, "%s: its text is not UTF-8",
                          event->type->type);
@@ -74,6 +75,7 @@ static enum nova_status posts_add(struct posts *posts, struct arena *arena,
     posts->texts[row] = text;
     posts->tags[row] = text_array(arena, given, tag_count);
     posts->hashtags[row] = text_array(arena, hashtags, hashtag_count);
+    posts->tag_words[row] = text_words(arena, posts->hashtags[row]); // its signs are no words
     posts->times_us[row] = event->event.occurred_at_us;
     posts->count++;
     return NOVA_OK;
@@ -81,11 +83,11 @@ static enum nova_status posts_add(struct posts *posts, struct arena *arena,
 
 // What a row holds of a post. title_words: a suggestion has two characters and is no book.
 #define POST_WORDS                                                                                 \
-    "setweight(to_tsvector('search.words', u.title_folded), 'A')"                                  \
-    " || setweight(to_tsvector('search.words', array_to_string(u.hashtags::text[], ' ')), 'B')"    \
-    " || setweight(to_tsvector('search.words', u.text_folded), 'D')"
+    "setweight(to_tsvector('search.words', u.title_words), 'A')"                                   \
+    " || setweight(to_tsvector('search.words', u.tag_words), 'B')"                                 \
+    " || setweight(to_tsvector('search.words', u.text_words), 'D')"
 #define POST_TITLE_WORDS                                                                           \
-    "ARRAY(SELECT w FROM unnest(tsvector_to_array(to_tsvector('search.words', u.title_folded)))"   \
+    "ARRAY(SELECT w FROM unnest(tsvector_to_array(to_tsvector('search.words', u.title_words)))"    \
     " AS w WHERE length(w) BETWEEN 2 AND 64)"
 
 static const char sql_add_posts[] =
@@ -93,15 +95,16 @@ static const char sql_add_posts[] =
     " created_at)"
     " SELECT u.id, u.author_id, u.title, u.text, u.tags::text[], "
     "u.hashtags::text[]," POST_TITLE_WORDS ", " POST_WORDS
-    ", u.at FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-    " AS u (id, title, text, tags, hashtags, title_folded, text_folded, at, author_id)"
+    ", u.at FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    " AS u (id, title, text, tags, hashtags, title_words, text_words, tag_words, at, author_id)"
     " WHERE NOT EXISTS (SELECT FROM gone g WHERE g.user_id = u.author_id)";
 
 static const char sql_change_posts[] =
     "UPDATE post p SET title = u.title, text = u.text, tags = u.tags::text[],"
     " hashtags = u.hashtags::text[], title_words = " POST_TITLE_WORDS ", words = " POST_WORDS
-    " FROM unnest($1, $2, $3, $4, $5, $6, $7)"
-    " AS u (id, title, text, tags, hashtags, title_folded, text_folded) WHERE p.post_id = u.id";
+    " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
+    " AS u (id, title, text, tags, hashtags, title_words, text_words, tag_words)"
+    " WHERE p.post_id = u.id";
 
 // Runs `sql` with as many of the columns as it takes.
 static enum nova_status posts_run(const struct posts *posts, const char *sql, size_t param_count,
@@ -114,8 +117,9 @@ static enum nova_status posts_run(const struct posts *posts, const char *sql, si
         pg_text_array(arena, posts->texts, count),
         pg_text_array(arena, posts->tags, count),
         pg_text_array(arena, posts->hashtags, count),
-        pg_text_array(arena, posts->titles_folded, count),
-        pg_text_array(arena, posts->texts_folded, count),
+        pg_text_array(arena, posts->title_words, count),
+        pg_text_array(arena, posts->text_words, count),
+        pg_text_array(arena, posts->tag_words, count),
         pg_time_us_array(arena, posts->times_us, count),
         pg_uuid_array(arena, posts->authors, count),
     };
@@ -148,7 +152,7 @@ static enum nova_status apply_created(struct inbox_batch *batch, struct pg *pg, 
     }
     if (posts.count == 0)
         return NOVA_OK;
-    enum nova_status status = posts_run(&posts, sql_add_posts, 9, batch->arena, pg, err);
+    enum nova_status status = posts_run(&posts, sql_add_posts, 10, batch->arena, pg, err);
     return status == NOVA_OK
                ? apply_to_ids(count_terms, 1, posts.ids, posts.count, batch->arena, pg, err)
                : status;
@@ -175,7 +179,7 @@ static enum nova_status apply_updated(struct inbox_batch *batch, struct pg *pg, 
     if (status == NOVA_OK)
         status = apply_to_ids(uncount_terms, 2, posts.ids, posts.count, batch->arena, pg, err);
     if (status == NOVA_OK && posts.count > 0)
-        status = posts_run(&posts, sql_change_posts, 7, batch->arena, pg, err);
+        status = posts_run(&posts, sql_change_posts, 8, batch->arena, pg, err);
     if (status == NOVA_OK)
         status = apply_to_ids(count_terms, 1, posts.ids, posts.count, batch->arena, pg, err);
     return status;
@@ -198,8 +202,9 @@ static enum nova_status apply_content(struct inbox_batch *batch, struct pg *pg, 
 static const char sql_add_users[] =
     "INSERT INTO person (user_id, handle, display_name, handle_folded, name_folded, words)"
     " SELECT u.id, u.handle, u.name, search.unaccent(u.handle_folded),"
-    " search.unaccent(u.name_folded), to_tsvector('search.words', u.name_folded)"
-    " FROM unnest($1, $2, $3, $4, $5) AS u (id, handle, name, handle_folded, name_folded)"
+    " search.unaccent(u.name_folded), to_tsvector('search.words', u.name_words)"
+    " FROM unnest($1, $2, $3, $4, $5, $6)"
+    " AS u (id, handle, name, handle_folded, name_folded, name_words)"
     " WHERE u.handle IS NOT NULL"; // erased: there is nothing to find
 
 static const char sql_change_users[] =
@@ -210,8 +215,9 @@ static const char sql_change_users[] =
     " name_folded = CASE WHEN u.name = '' THEN p.name_folded"
     " ELSE search.unaccent(u.name_folded) END,"
     " words = CASE WHEN u.name = '' THEN p.words"
-    " ELSE to_tsvector('search.words', u.name_folded) END"
-    " FROM unnest($1, $2, $3, $4, $5) AS u (id, handle, name, handle_folded, name_folded)"
+    " ELSE to_tsvector('search.words', u.name_words) END"
+    " FROM unnest($1, $2, $3, $4, $5, $6)"
+    " AS u (id, handle, name, handle_folded, name_folded, name_words)"
     " WHERE p.user_id = u.id";
 
 static enum nova_status apply_users(const struct user_columns *users, const char *sql,
@@ -219,12 +225,14 @@ static enum nova_status apply_users(const struct user_columns *users, const char
 {
     const char **handles = arena_alloc(arena, users->count * sizeof *handles);
     const char **names = arena_alloc(arena, users->count * sizeof *names);
+    const char **words = arena_alloc(arena, users->count * sizeof *words);
     if (users->count == 0)
         return NOVA_OK;
     for (size_t i = 0; i < users->count; i++) {
         bool erased = !users->handles[i] || !users->names[i];
         handles[i] = erased ? NULL : text_fold(arena, users->handles[i]);
         names[i] = erased ? NULL : text_fold(arena, users->names[i]);
+        words[i] = erased ? NULL : text_words(arena, users->names[i]);
         if (!erased && (!handles[i] || !names[i]))
             return error_set(err, NOVA_INVALID_ARGUMENT, "a user's name is not UTF-8");
     }
@@ -234,8 +242,9 @@ static enum nova_status apply_users(const struct user_columns *users, const char
         pg_text_array(arena, users->names, users->count),
         pg_text_array(arena, handles, users->count),
         pg_text_array(arena, names, users->count),
+        pg_text_array(arena, words, users->count),
     };
-    return pg_query(NULL, pg, sql, params, 5, err);
+    return pg_query(NULL, pg, sql, params, 6, err);
 }
 
 static enum nova_status apply_identity(struct inbox_batch *batch, struct pg *pg, struct error *err)

@@ -93,7 +93,7 @@ static enum nova_status users_find(Nova__Search__V2__UserHit ***out, size_t *cou
     const struct pg_param params[] = {
         pg_text(folded),
         pg_text(LAST_CHARACTER),
-        pg_text(prefix_query(arena, folded)),
+        pg_text(prefix_query(arena, text_words(arena, folded))),
         pg_float8(at->continues ? at->after.score : INFINITY),
         pg_uuid(at->continues ? &at->after.id : &all),
         pg_int4((int32_t)at->size + 1),
@@ -167,7 +167,7 @@ static bool post_query_parse(struct post_query *out, struct arena *arena, const 
         at_word = strchr(" \t\r\n\"", query[i]) != NULL;
         words[words_len++] = query[i];
     }
-    out->words = text_fold(arena, words);
+    out->words = text_words(arena, words);
     return out->words != NULL;
 }
 

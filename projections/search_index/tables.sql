@@ -23,7 +23,7 @@ CREATE TABLE post (
     tags       text[] NOT NULL,                  -- as its author wrote them
     hashtags   text[] NOT NULL,                  -- those, and the #hashtags found; folded
     title_words text[] NOT NULL,                 -- for suggestions
-    words      tsvector NOT NULL,                -- A title, B hashtags, D text
+    words      tsvector NOT NULL,                -- A title, B hashtags, D text: text_words
     created_at timestamptz NOT NULL
 );
 CREATE INDEX post_author ON post (author_id);

@@ -33,9 +33,17 @@ make_root() {
   ok a_fresh_debian_is_made
 }
 
+# Below those that the kernel gives to whoever asks for any: it is used minutes later only.
 free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])'
+  python3 -c 'import random, socket
+while True:
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", random.randrange(20000, 30000)))
+        except OSError:
+            continue
+        print(s.getsockname()[1])
+        break'
 }
 
 # inside ROOT COMMAND: with processes of its own, which end with it.

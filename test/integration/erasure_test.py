@@ -66,6 +66,7 @@ def a_person_writes_and_is_read():
                 "--as", user)["postId"]
     call("content", "UpdatePost", {"post_id": post, "text": f"{MARKS['edited']} #there"},
          "--as", user)
+    call("content", "CreatePost", {"title": MARKS["title"], "text": "as it was"}, "--as", user)
     call("content", "CreateComment", {"post_id": post, "text": MARKS["comment"]}, "--as", user)
     talk = call("communication", "CreateConversation", {"member_ids": [user, other],
                                                         "title": MARKS["topic"]}, "--as", user)
@@ -91,7 +92,7 @@ def a_former_generation_of_each_projection_holds_them_as_well():
 def before_the_deletion_the_search_for_bytes_finds_them():
     rewrite()
     found = {name for name, _ in places(it.home / "pg", without=("pg_wal",))}
-    assert {"handle", "renamed", "topic", "edited", "comment"} <= found, found
+    assert {"handle", "renamed", "topic", "title", "edited", "comment", "message"} <= found, found
 
 
 @case

@@ -73,13 +73,13 @@ class Instance:
                     NOVA_POSTGRES_PORT=str(self.postgres_port), NOVA_NATS_PORT=str(self.nats_port),
                     NOVA_NATS_MONITOR_PORT=str(self.monitor_port), **self.settings)
 
-    def nova(self, *arguments, code=0, **more):
+    def nova(self, *arguments, code=0, seconds=PATIENCE_S * 3, **more):
         command = [str(NOVA), *arguments]
         if self.user:
             command = ["setpriv", f"--reuid={self.user}", "--regid=nogroup", "--clear-groups",
                        *command]
         done = subprocess.run(command, env=self.environment(), text=True, capture_output=True,
-                              timeout=PATIENCE_S * 3, **more)
+                              timeout=seconds, **more)
         assert done.returncode == code, f"{arguments}: {done.returncode}, not {code}: {done}"
         return done
 

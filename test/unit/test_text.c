@@ -25,6 +25,17 @@ static void case_accents_and_width_do_not_matter(void **state)
     assert_string_equal(text_fold(arena, ""), "");
 }
 
+static void what_postgresql_takes_for_a_path_or_a_tag_are_words(void **state)
+{
+    (void)state;
+    assert_string_equal(text_words(arena, "Pros/Cons, end.Next a<b c>d R&D x@y.z /"),
+                        "pros cons, end next a b c d r d x y z  ");
+    assert_string_equal(text_words(arena, "well-known \"a phrase\" -not"),
+                        "well-known \"a phrase\" -not");
+    assert_string_equal(text_words(arena, ""), "");
+    assert_null(text_words(arena, "a\xff"));
+}
+
 static void bytes_that_are_not_utf8_are_refused(void **state)
 {
     (void)state;
@@ -101,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(case_accents_and_width_do_not_matter),
+        cmocka_unit_test(what_postgresql_takes_for_a_path_or_a_tag_are_words),
         cmocka_unit_test(bytes_that_are_not_utf8_are_refused),
         cmocka_unit_test(a_hashtag_begins_a_word_and_has_a_letter),
         cmocka_unit_test(given_tags_come_first_and_are_bounded),
