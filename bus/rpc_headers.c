@@ -191,6 +191,8 @@ enum nova_status rpc_headers_read(struct rpc_headers *out, natsMsg *msg, struct 
     s = s ? s : headers_get_id(&out->command_id, msg, H_COMMAND_ID, err);
     s = s ? s : headers_get_id(&out->correlation_id, msg, H_CORRELATION_ID, err);
     s = s ? s : headers_get_number(&out->occurred_at_us, msg, H_OCCURRED_AT, err);
+    if (s == NOVA_OK && out->occurred_at_us > EVENT_TIME_US_MAX)
+        s = headers_bad(err, H_OCCURRED_AT, "before the year 10000");
     s = s ? s : headers_get_number(&out->deadline_us, msg, H_DEADLINE, err);
     s = s ? s : headers_get_positions(out, msg, err);
     out->traceparent = headers_get_traceparent(msg, arena);

@@ -62,6 +62,18 @@ static int64_t runtime_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+const struct rejection runtime_rejections[RUNTIME_REJECTION_COUNT] = {
+#define REJECTION(name, status, text) {#name, NOVA_##status, text},
+    RUNTIME_REJECTIONS(REJECTION)
+#undef REJECTION
+};
+
+enum nova_status runtime_refuse(enum runtime_rejection rejection, struct error *err)
+{
+    const struct rejection *refused = &runtime_rejections[rejection];
+    return error_set(err, refused->status, "%s: %s", refused->name, refused->text);
+}
+
 static void runtime_digest(uint8_t out[DIGEST_BYTES], const struct command *command)
 {
     crypto_generichash_state hash;
@@ -113,9 +125,7 @@ static enum nova_status runtime_answer_again(struct attempt *a, const struct pg_
 {
     struct bytes digest = pg_get_bytea(rows, 0, REPEAT_DIGEST);
     if (digest.len != DIGEST_BYTES || memcmp(digest.data, a->digest, DIGEST_BYTES) != 0)
-        return error_set(a->err, NOVA_FAILED_PRECONDITION,
-                         "COMMAND_ID_TAKEN: this command id was used for another request; "
-                         "use a new one");
+        return runtime_refuse(RUNTIME_COMMAND_ID_TAKEN, a->err);
     struct recorded *events = arena_alloc(a->arena, pg_rows(rows) * sizeof *events);
     for (size_t row = 0; row < pg_rows(rows); row++) {
         enum nova_status status = runtime_recorded_of_row(&events[row], a, rows, row);
@@ -263,9 +273,7 @@ static enum nova_status runtime_pack(struct attempt *a, struct bytes *payloads, 
             break;
         payloads[i] = message_pack(a->arena, a->decision.events[i].payload);
         if (payloads[i].len > RUNTIME_PAYLOAD_BYTES_MAX)
-            status = error_set(a->err, NOVA_INVALID_ARGUMENT,
-                               "EVENT_TOO_LARGE: the event has %zu bytes, at most %d are allowed",
-                               payloads[i].len, RUNTIME_PAYLOAD_BYTES_MAX);
+            status = runtime_refuse(RUNTIME_EVENT_TOO_LARGE, a->err);
     }
     seal_key_forget(&key.key);
     return status;

@@ -23,9 +23,25 @@
 
 enum {
     RUNTIME_ATTEMPTS_MAX = 64,           // 32 writers on one aggregate all win in the end
-    RUNTIME_PAYLOAD_BYTES_MAX = 1000000, // the outbox's own check
+    RUNTIME_PAYLOAD_BYTES_MAX = EVENT_PAYLOAD_BYTES_MAX, // the outbox's own check
     RUNTIME_SNAPSHOT_EVENTS = 256,       // a snapshot each so many events of an aggregate
 };
+
+// What the runtime refuses by itself, before or behind decide: REJECTION(name, status, text).
+#define RUNTIME_REJECTIONS(REJECTION)                                                              \
+    REJECTION(COMMAND_ID_TAKEN, FAILED_PRECONDITION,                                               \
+              "this command id was used for another request; use a new one")                       \
+    REJECTION(EVENT_TOO_LARGE, INVALID_ARGUMENT,                                                   \
+              "an event of this command would have more than 1000000 bytes")                       \
+    REJECTION(ID_OF_ANOTHER_KIND, INVALID_ARGUMENT, "that id is another aggregate's")
+
+enum runtime_rejection {
+#define REJECTION(name, status, text) RUNTIME_##name,
+    RUNTIME_REJECTIONS(REJECTION)
+#undef REJECTION
+        RUNTIME_REJECTION_COUNT
+};
+extern const struct rejection runtime_rejections[RUNTIME_REJECTION_COUNT];
 
 struct runtime;
 
