@@ -2,12 +2,24 @@
 //
 // Ownership: a struct event borrows everything it points to (a row batch, a message, an arena).
 #pragma once
+#include "base/limits.h" // EVENT_PAYLOAD_BYTES_MAX
 #include "base/uuid.h"
 
 struct bytes {
     const uint8_t *data;
     size_t len;
 };
+
+// What an event may hold at most: the outbox's own checks, the relay's, and what a message has room
+// for. Times are those of a protobuf Timestamp: the years 1 to 9999.
+enum {
+    EVENT_TYPE_BYTES_MAX = 64,
+    EVENT_ACTOR_BYTES_MAX = 128,
+    EVENT_DIGEST_BYTES = 32,
+    EVENT_TRACEPARENT_BYTES_MAX = 55,
+};
+#define EVENT_TIME_US_MIN (INT64_C(-62135596800) * 1000000)
+#define EVENT_TIME_US_MAX (INT64_C(253402300800) * 1000000 - 1)
 
 struct event {
     int64_t n;        // the event's place in its log, from 1; the stream sequence

@@ -16,8 +16,7 @@ enum {
     // One event's payload in the outbox, by the table's own CHECK: a round number that leaves the
     // envelope room below what the bus takes, so that nothing that was appended can stick.
     EVENT_PAYLOAD_BYTES_MAX = 1000000,
-    // What is around the payload: 17 attributes of bounded texts; actor (256), type (64) and
-    // traceparent (64) are the outbox's CHECKs.
+    // What is around the payload: 17 attributes of texts that the outbox's CHECKs bound (event.h).
     EVENT_ENVELOPE_BYTES_MAX = 2048,
     // A request's or an answer's bytes before they are looked at; a command's events are no larger.
     MESSAGE_BYTES_MAX = 1000000,

@@ -21,8 +21,15 @@ struct cloudevents_extra {
     struct bytes command_digest;
 };
 
-struct bytes cloudevents_encode(struct arena *arena, const char *service, const struct event *event,
-                                const struct cloudevents_extra *extra);
+// An event of an outbox, whose rows come from outside: DATA_LOSS names the first column that no
+// message may carry (base/event.h), and what is wrong with it. *out lives in the arena.
+MUST_CHECK enum nova_status cloudevents_encode(struct bytes *out, struct arena *arena,
+                                               const char *service, const struct event *event,
+                                               const struct cloudevents_extra *extra,
+                                               struct error *err);
+
+// "user.created": lower case and underscores, one dot, at most EVENT_TYPE_BYTES_MAX.
+bool event_type_is_good(const char *type);
 
 // `extra` may be NULL. The message must come from `service`.
 MUST_CHECK enum nova_status cloudevents_decode(struct event *out, struct cloudevents_extra *extra,

@@ -14,6 +14,8 @@
 // GUARD_MS: how long the end of a request may be overdue before the server counts as gone.
 enum { GUARD_MS = 5000, SUBJECT_BYTES = 256 };
 
+#define ACK_WAIT_NS (INT64_C(60) * 1000000000) // a batch that is worked on is not sent again
+
 struct reader {
     struct bus_connection *connection;
     jsCtx *js;
@@ -26,6 +28,7 @@ struct reader {
     struct reader_message *messages;
     int64_t last_n; // the last message given out; the next must be the one after it
     uint64_t reconnects;
+    bool refused; // the durable answered that it cannot serve us: make it again, whatever it says
 };
 
 enum nova_status reader_create(struct reader **out, struct bus_connection *connection,
@@ -92,27 +95,50 @@ static enum nova_status reader_stream_last(uint64_t *last, struct reader *reader
     return NOVA_OK;
 }
 
-static enum nova_status reader_make(struct reader *reader, int64_t from_n, struct error *err)
+static enum nova_status reader_remove(struct reader *reader, struct error *err)
 {
     jsErrCode code = 0;
     natsStatus s = js_DeleteConsumer(reader->js, reader->stream, reader->durable, NULL, &code);
-    if (s != NATS_OK && s != NATS_NOT_FOUND)
-        return bus_error(err, s, "removing a durable");
+    return s == NATS_OK || s == NATS_NOT_FOUND ? NOVA_OK : bus_error(err, s, "removing a durable");
+}
+
+static enum nova_status reader_make(struct reader *reader, int64_t from_n, struct error *err)
+{
+    jsErrCode code = 0;
+    enum nova_status status = reader_remove(reader, err);
+    if (status != NOVA_OK)
+        return status;
     jsConsumerConfig config;
     jsConsumerConfig_Init(&config);
     config.Durable = reader->durable;
     config.AckPolicy = js_AckAll;
     config.MaxAckPending = READER_ACK_PENDING_MAX;
-    config.AckWait = (int64_t)60 * 1000000000; // a batch that is worked on is not sent again
+    config.AckWait = ACK_WAIT_NS;
     config.DeliverPolicy = from_n <= 1 ? js_DeliverAll : js_DeliverByStartSequence;
     config.OptStartSeq = from_n <= 1 ? 0 : (uint64_t)from_n;
     jsConsumerInfo *info = NULL;
-    s = js_AddConsumer(&info, reader->js, reader->stream, &config, NULL, &code);
+    natsStatus s = js_AddConsumer(&info, reader->js, reader->stream, &config, NULL, &code);
     jsConsumerInfo_Destroy(info);
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "making a durable");
 }
 
-// True when the durable would deliver from_n next.
+static bool is_empty(const char *text)
+{
+    return text == NULL || *text == '\0';
+}
+
+// Whoever may administer consumers can change a durable: to one that pushes, leaves messages out,
+// or gives up on them. What reader_make asks for is what must be there.
+static bool reader_config_is_ours(const jsConsumerConfig *config)
+{
+    return is_empty(config->DeliverSubject) && is_empty(config->FilterSubject) &&
+           is_empty(config->SampleFrequency) && config->AckPolicy == js_AckAll &&
+           config->MaxAckPending == READER_ACK_PENDING_MAX && config->AckWait == ACK_WAIT_NS &&
+           config->MaxDeliver <= 0 && config->MaxRequestBatch <= 0 &&
+           config->MaxRequestExpires <= 0 && config->RateLimit == 0 && !config->HeadersOnly;
+}
+
+// True when the durable is as we make it and would deliver from_n next.
 static bool reader_stands(struct reader *reader, int64_t from_n)
 {
     jsConsumerInfo *info = NULL;
@@ -120,7 +146,8 @@ static bool reader_stands(struct reader *reader, int64_t from_n)
     if (js_GetConsumerInfo(&info, reader->js, reader->stream, reader->durable, NULL, &code) !=
         NATS_OK)
         return false;
-    bool stands = (int64_t)info->AckFloor.Stream + 1 == from_n &&
+    bool stands = reader_config_is_ours(info->Config) &&
+                  (int64_t)info->AckFloor.Stream + 1 == from_n &&
                   info->Delivered.Stream == info->AckFloor.Stream;
     jsConsumerInfo_Destroy(info);
     return stands;
@@ -139,10 +166,11 @@ enum nova_status reader_seek(struct reader *reader, int64_t last_n, struct error
                                    "%s ends at %" PRIu64 ", before our checkpoint: its relay is "
                                    "filling it again",
                                    reader->stream, last);
-    if (status == NOVA_OK && !reader_stands(reader, from_n))
+    if (status == NOVA_OK && (reader->refused || !reader_stands(reader, from_n)))
         status = reader_make(reader, from_n, err);
     if (status != NOVA_OK)
         return status;
+    reader->refused = false;
     snprintf(reader->inbox, sizeof reader->inbox, "_INBOX.%s.pull-%08x%08x",
              bus_connection_user(reader->connection), randombytes_random(), randombytes_random());
     natsStatus s = natsConnection_SubscribeSync(
@@ -180,8 +208,8 @@ static enum nova_status reader_ask(struct reader *reader, size_t count, int64_t 
 
 // The end of a request: 404 and 408 say that there is nothing (more), 409 with these words that the
 // next message does not fit into its bytes; anything else is trouble.
-static enum nova_status reader_end_of_request(const struct reader *reader, natsMsg *msg,
-                                              const char *code, struct error *err)
+static enum nova_status reader_end_of_request(struct reader *reader, natsMsg *msg, const char *code,
+                                              struct error *err)
 {
     const char *text = NULL;
     if (strcmp(code, "404") == 0 || strcmp(code, "408") == 0)
@@ -189,6 +217,8 @@ static enum nova_status reader_end_of_request(const struct reader *reader, natsM
     natsMsgHeader_Get(msg, "Description", &text);
     if (strcmp(code, "409") == 0 && text != NULL && strstr(text, "Exceeds MaxBytes") != NULL)
         return NOVA_OK;
+    reader->refused =
+        strcmp(code, "409") == 0; // it pushes, was deleted, or allows less than we ask
     return error_set_transient(err, NOVA_UNAVAILABLE, "%s: the durable %s answers %s %s",
                                reader->stream, reader->durable, code, text == NULL ? "" : text);
 }

@@ -3,7 +3,7 @@
 // The durable is for flow control and for showing lag; the caller's checkpoint is the truth. So
 // the reader opens at the checkpoint's own message, by which its caller sees whether it is the same
 // stream still, and makes the durable anew whenever it does not stand there: it is missing, ahead
-// of the stream (which lost its tail), or its deliveries jump.
+// of the stream (which lost its tail), its deliveries jump, or somebody changed its configuration.
 //
 // Ownership: a batch's messages live until the next reader_next or reader_destroy.
 // Threads:   one at a time per reader.

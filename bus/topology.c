@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "bus/cloudevents.h"
 #include "bus/topology_internal.h"
 
 #define USER(...)
@@ -96,12 +97,17 @@ uint32_t topology_partition(const struct uuid *aggregate_id)
     return (uint32_t)(hash % TOPOLOGY_PARTITIONS);
 }
 
-void topology_event_subject(char out[TOPOLOGY_SUBJECT_BYTES], const char *service, const char *type,
-                            const struct uuid *aggregate_id)
+enum nova_status topology_event_subject(char out[TOPOLOGY_SUBJECT_BYTES], const char *service,
+                                        const char *type, const struct uuid *aggregate_id,
+                                        struct error *err)
 {
+    if (!event_type_is_good(type))
+        return error_set(err, NOVA_DATA_LOSS, "type: it is no <aggregate>.<event> of at most %d",
+                         EVENT_TYPE_BYTES_MAX);
     int len = snprintf(out, TOPOLOGY_SUBJECT_BYTES, "nova.evt.%s.%s.%02u", service, type,
                        topology_partition(aggregate_id));
-    assert(len > 0 && len < TOPOLOGY_SUBJECT_BYTES);
+    assert(len > 0 && len < TOPOLOGY_SUBJECT_BYTES); // services are the table's own
+    return NOVA_OK;
 }
 
 size_t topology_reader_count(void)

@@ -19,8 +19,12 @@ void topology_stream_config(jsStreamConfig *out,
 enum { TOPOLOGY_SUBJECT_BYTES = 128, TOPOLOGY_PARTITIONS = 64 };
 // The partition of an aggregate: fixed for ever (FNV-1a of the id's bytes modulo 64).
 uint32_t topology_partition(const struct uuid *aggregate_id);
-void topology_event_subject(char out[TOPOLOGY_SUBJECT_BYTES], const char *service, const char *type,
-                            const struct uuid *aggregate_id);
+// DATA_LOSS when `type` is no <aggregate>.<event>: it came from outside, and NATS reads a subject's
+// spaces and line ends as its own protocol.
+MUST_CHECK enum nova_status topology_event_subject(char out[TOPOLOGY_SUBJECT_BYTES],
+                                                   const char *service, const char *type,
+                                                   const struct uuid *aggregate_id,
+                                                   struct error *err);
 
 // Consumers: which projection or reactor reads which stream with which durable.
 struct topology_reader {

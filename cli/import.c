@@ -202,6 +202,15 @@ static enum nova_status check_file(struct import *import, struct error *err)
                            import->options->file, import->result.lines, text);
 }
 
+// The line ends at `len`, not at a NUL; behind it stand bytes of longer lines before it.
+static bool is_blank(const char *line, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+            return false;
+    return true;
+}
+
 // Takes lines until the window is full.
 static enum nova_status fill_window(struct import *import, struct arena **spare, struct error *err)
 {
@@ -214,7 +223,7 @@ static enum nova_status fill_window(struct import *import, struct arena **spare,
             return check_file(import, err);
         }
         import->result.lines++;
-        if (strspn(import->line, " \t\r") >= len)
+        if (is_blank(import->line, len))
             continue;
         import->commands++;
         arena_reset(*spare);

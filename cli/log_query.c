@@ -1,11 +1,13 @@
 // log_query.c - `nova log query`: the outboxes of all services as one log, in the order of
 // recorded_at. Reads a page of each service at a time, so its memory does not grow with the log.
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/access.h"
+#include "base/event.h"
 #include "base/timestamp.h"
 #include "bus/topology.h"
 #include "cli/command.h"
@@ -15,6 +17,8 @@
 #include "proto/contract.h"
 
 enum { SERVICES_MAX = 16, SQL_BYTES = 1536, TYPES_MAX = 256 };
+// Nineteen centuries: from any day of ours back to the first year.
+#define AGO_SECONDS_MAX (INT64_C(1900) * 365 * 86400)
 
 struct query {
     const char *service, *type, *actor;
@@ -39,14 +43,23 @@ struct source {
 
 // ---- arguments ----------------------------------------------------------------------------------
 
-// "2026-01-02T03:04:05Z", Unix seconds, or "-90m": so long ago (s, m, h, d).
+// 0 for what is no number, or beyond what one holds.
+static int64_t parse_number(const char *text, char **end)
+{
+    errno = 0;
+    long long number = strtoll(text, end, 10);
+    return *end == text || errno != 0 ? 0 : number;
+}
+
+// "2026-01-02T03:04:05Z", Unix seconds, or "-90m": so long ago (s, m, h, d). Within the years that
+// PostgreSQL and the contract know.
 static bool parse_time(int64_t *out, const char *text)
 {
     char *end = NULL;
-    long long number = strtoll(text, &end, 10);
+    int64_t number = parse_number(text, &end);
     if (timestamp_parse(out, text))
         return true;
-    if (end == text || number == 0)
+    if (number == 0 || number < -AGO_SECONDS_MAX || number > EVENT_TIME_US_MAX / 1000000)
         return false;
     if (*end == '\0' && number > 0) {
         *out = number * 1000000;
@@ -54,7 +67,8 @@ static bool parse_time(int64_t *out, const char *text)
     }
     const char *unit = strchr("smhd", *end);
     static const int64_t seconds[] = {1, 60, 3600, 86400};
-    if (number > 0 || *end == '\0' || unit == NULL || end[1] != '\0')
+    if (number > 0 || *end == '\0' || unit == NULL || end[1] != '\0' ||
+        -number > AGO_SECONDS_MAX / seconds[unit - "smhd"])
         return false;
     *out = (int64_t)time(NULL) * 1000000 + number * seconds[unit - "smhd"] * 1000000;
     return true;
@@ -82,7 +96,7 @@ static bool parse_value(struct query *query, const char *option, const char *val
     else if (strcmp(option, "--occurred-until") == 0)
         return parse_time(&query->occurred_until_us, value);
     else if (strcmp(option, "--limit") == 0)
-        return (query->limit = strtoll(value, &end, 10)) > 0 && *end == '\0';
+        return (query->limit = parse_number(value, &end)) > 0 && *end == '\0';
     else
         return false;
     return *value != '\0';

@@ -70,6 +70,24 @@ static natsStatus stream_last(uint64_t *out, struct tail *tail, const char *stre
     return s;
 }
 
+// Words between dots, "*" for any word, ">" at the end for all that follow.
+static bool is_subject(const char *text)
+{
+    size_t len = strlen(text), word = 0;
+    for (size_t i = 0; i <= len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c == '.' || c == '\0') && word == 0)
+            return false;
+        if ((c <= ' ' && c != '\0') || c == 127)
+            return false;
+        if ((c == '*' && (word > 0 || (text[i + 1] != '.' && text[i + 1] != '\0'))) ||
+            (c == '>' && (word > 0 || text[i + 1] != '\0')))
+            return false;
+        word = c == '.' ? 0 : word + 1;
+    }
+    return len < TOPOLOGY_SUBJECT_BYTES;
+}
+
 // A subject of one service reads its stream only; "nova.evt.>" and none read all.
 static enum nova_status choose(struct tail *tail, const char *subject, struct error *err)
 {
@@ -158,6 +176,9 @@ int log_tail(const struct settings *settings, int argc, char **argv)
         else
             subject = argv[i];
     }
+    if (subject != NULL && !is_subject(subject))
+        return command_usage("log", "'%s' is no subject; they are like nova.evt.content.post.>",
+                             subject);
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

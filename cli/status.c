@@ -140,10 +140,10 @@ static int report(const struct settings *settings, bool as_json)
 
 int command_status(const struct settings *settings, int argc, char **argv)
 {
-    bool as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    bool as_json = argc > 1 && strcmp(argv[1], "--json") == 0;
     const char *home = settings_text(settings, SETTING_HOME);
-    if (argc > 1 && !as_json)
-        return command_usage("status", "status takes no '%s'", argv[1]);
+    if (argc > 1 + as_json)
+        return command_usage("status", "status takes no '%s'", argv[1 + as_json]);
     if (supervisor_find(home))
         return report(settings, as_json);
     if (as_json)

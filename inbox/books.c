@@ -4,7 +4,10 @@
 // transaction, and only from exactly where this instance believes it to be. Another instance, a
 // commit whose answer was lost, or a new generation has moved it, and then no row is found. The
 // lock before it keeps the sources of one consumer from writing at the same time, so that each sees
-// what the other committed (a message and its sender's deletion).
+// what the other committed (a message and its sender's deletion): the consumer's own checkpoint
+// rows, of all its sources and in their order. Advisory locks are anybody's who may log in; rows
+// only theirs who may write them. (The lease's row would do, but for its renewal, that must not
+// wait for a batch.)
 #include "inbox/books.h"
 
 #include <assert.h>
@@ -18,7 +21,7 @@ struct books {
     char lease_take[SQL_BYTES], lease_renew[SQL_BYTES], lease_release[SQL_BYTES];
     char lease_epoch[SQL_BYTES];
     char load[SQL_BYTES], make[SQL_BYTES], parked[SQL_BYTES];
-    char move[SQL_BYTES], park[SQL_BYTES], forget[SQL_BYTES];
+    char hold[SQL_BYTES], move[SQL_BYTES], park[SQL_BYTES], forget[SQL_BYTES];
 };
 
 static void sql_of(char out[SQL_BYTES], const char *format, const char *service)
@@ -70,6 +73,7 @@ struct books *books_create(const struct books_options *options)
            "SELECT aggregate_id, count(*) FROM %s.dead_letter WHERE consumer = $1 AND source = $2"
            " GROUP BY 1 ORDER BY 1",
            service);
+    sql_of(books->hold, BOOKS_HOLD_SQL, service);
     sql_of(books->move,
            "UPDATE %s.checkpoint SET log_id = $4, position = $5, n = $6, event_id = $9 WHERE "
            "consumer = $1"
@@ -219,8 +223,7 @@ enum nova_status books_begin(enum inbox_outcome *outcome, struct books *books, c
     assert(up->n > from->n && up->position > from->position);
     pg_pipeline_begin(pg);
     pg_pipeline_add(pg, "BEGIN", NULL, 0);
-    pg_pipeline_add(pg, "SELECT pg_advisory_xact_lock(hashtextextended('nova inbox ' || $1, 0))",
-                    params, 1);
+    pg_pipeline_add(pg, books->hold, params, 1);
     pg_pipeline_add(pg, books->move, params, 9);
     enum nova_status status = pg_pipeline_end(results, 3, NULL, pg, err);
     bool moved = status == NOVA_OK && pg_affected(results[2]) == 1;

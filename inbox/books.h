@@ -12,6 +12,11 @@
 
 enum { BOOKS_NAME_BYTES = 96 };
 
+// Holds the consumer $1 of the schema %s until the transaction ends: none of its sources writes
+// meanwhile. A batch takes it first, and a rebuild before it switches.
+#define BOOKS_HOLD_SQL                                                                             \
+    "SELECT FROM %s.checkpoint WHERE consumer = $1 ORDER BY source, partition_from FOR UPDATE"
+
 struct books;
 
 struct books_options {

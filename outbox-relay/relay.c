@@ -40,6 +40,7 @@ struct relay {
     natsSubscription *bell;
     int bell_fd;
     int64_t alive_ms;
+    struct error blocked; // why the next event cannot be published; status NOVA_OK: it can
 };
 
 static volatile sig_atomic_t stop;
@@ -87,8 +88,13 @@ static void relay_alive(void *context)
     notify_watchdog();
     notify_trouble(relay->state.phase == RELAY_STOPPED
                        ? "publishes nothing: its outbox is older than its stream (restored?)"
-                       : "");
-    notify_status("%s, %" PRId64 " events", relay_phase_name(relay->state.phase), relay->state.n);
+                   : relay->blocked.status != NOVA_OK ? relay->blocked.text
+                                                      : "");
+    if (relay->blocked.status != NOVA_OK)
+        notify_status("blocked, %" PRId64 " events: %s", relay->state.n, relay->blocked.text);
+    else
+        notify_status("%s, %" PRId64 " events", relay_phase_name(relay->state.phase),
+                      relay->state.n);
     metrics_save(settings_text(relay->settings, SETTING_HOME), "relay", relay->service);
 }
 
@@ -279,19 +285,38 @@ static enum nova_status relay_do_look(struct relay *relay, struct error *err)
     return status;
 }
 
+// A row that no message can carry: everything behind it waits for an operator, as the order is the
+// log's. The process goes on: started again and again it would say no more, and hide why.
+static void relay_block(struct relay *relay, uint32_t published, const struct error *why)
+{
+    log_error("relay: an event cannot be published, it and all behind it wait: mend or remove the "
+              "row as superuser",
+              LOG_TEXT("service", relay->service),
+              LOG_INT("position", relay->batch.rows[published].event.position), LOG_ERROR(why));
+    relay->blocked = *why;
+    relay_was_blocked(&relay->state, published, now_ms());
+}
+
 static enum nova_status relay_do_publish(struct relay *relay, const struct relay_step *step,
                                          struct error *err)
 {
+    size_t i = 0;
     enum nova_status status = NOVA_OK;
-    for (size_t i = 0; i < relay->batch.count && status == NOVA_OK; i++) {
+    for (; i < relay->batch.count && status == NOVA_OK; i += status == NOVA_OK) {
         struct outbox_row *row = &relay->batch.rows[i];
         row->event.n = step->first_n + (int64_t)i;
         status = stream_publish(relay->stream, &row->event, step->expected_n + (int64_t)i,
                                 &row->extra, relay->arena, err);
         relay_alive(relay); // a slow server makes a batch last
     }
-    if (status == NOVA_OK)
+    if (status == NOVA_DATA_LOSS) {
+        relay_block(relay, (uint32_t)i, err);
+        return NOVA_OK;
+    }
+    if (status == NOVA_OK) {
+        relay->blocked = (struct error){0};
         relay_has_published(&relay->state, now_ms());
+    }
     return status;
 }
 

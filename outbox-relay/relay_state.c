@@ -98,6 +98,10 @@ struct relay_step relay_next(const struct relay_state *state, int64_t now_ms)
         return (struct relay_step){.action = RELAY_DO_MAKE_AGAIN, .last_n = state->end.last_n};
     case RELAY_FOLLOW:
         return relay_next_follow(state);
+    case RELAY_BLOCKED:
+        if (now_ms - state->blocked_ms >= state->limits.check_ms)
+            return (struct relay_step){.action = RELAY_DO_INSPECT};
+        break;
     case RELAY_STANDBY:
     case RELAY_STOPPED:
         break;
@@ -133,7 +137,7 @@ static const char *relay_account_wrong(const struct relay_stream_seen *seen)
 
 void relay_was_inspected(struct relay_state *state, const struct relay_stream_seen *seen)
 {
-    assert(state->phase == RELAY_INSPECT);
+    assert(state->phase == RELAY_INSPECT || state->phase == RELAY_BLOCKED);
     const char *wrong = relay_account_wrong(seen);
     state->end = *seen;
     state->damage = wrong;
@@ -257,6 +261,14 @@ void relay_has_published(struct relay_state *state, int64_t now_ms)
         relay_go_on(state, false, now_ms);
 }
 
+void relay_was_blocked(struct relay_state *state, uint32_t published, int64_t now_ms)
+{
+    assert(state->phase == RELAY_FOLLOW && published < state->waiting_rows);
+    state->n += published;
+    state->blocked_ms = now_ms;
+    relay_enter(state, RELAY_BLOCKED, "the next event cannot be published");
+}
+
 void relay_has_ended_stuck(struct relay_state *state, int64_t now_ms)
 {
     assert(state->phase == RELAY_FOLLOW && state->end_stuck);
@@ -281,7 +293,7 @@ void relay_publish_has_failed(struct relay_state *state, int64_t acknowledged_n)
 {
     if (state->suspect_n == 0)
         state->suspect_n = acknowledged_n + 1;
-    if (state->phase == RELAY_FOLLOW && RELAY_RULE(RESYNC))
+    if ((state->phase == RELAY_FOLLOW || state->phase == RELAY_BLOCKED) && RELAY_RULE(RESYNC))
         relay_resynchronise(state, "a publish failed");
 }
 
@@ -311,6 +323,6 @@ const char *relay_phase_name(enum relay_phase phase)
         [RELAY_STANDBY] = "standby",       [RELAY_INSPECT] = "inspecting",
         [RELAY_VERIFY] = "inspecting",     [RELAY_COMPARE] = "inspecting",
         [RELAY_MAKE_AGAIN] = "inspecting", [RELAY_FOLLOW] = "following",
-        [RELAY_STOPPED] = "stopped"};
+        [RELAY_STOPPED] = "stopped",       [RELAY_BLOCKED] = "blocked"};
     return names[phase];
 }

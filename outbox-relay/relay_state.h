@@ -11,6 +11,7 @@
 //      |                +---------------------------------- STOPPED             |
 //      +--- lease lost, from anywhere                                           |
 //                       INSPECT <-- a publish failed, an error, a connect, time-+
+//                          ^--- time --- BLOCKED <--- a row that no message can carry ---+
 //
 // The rules, each with its name in relay_state.c:
 //   LEASE     only who holds the lease does anything but ask for it.
@@ -54,6 +55,7 @@ enum relay_phase {
     RELAY_MAKE_AGAIN,
     RELAY_FOLLOW,
     RELAY_STOPPED, // the outbox is older than the stream: an operator decides
+    RELAY_BLOCKED, // the next event cannot be published; looked at again with the next check
 };
 
 enum relay_action {
@@ -120,7 +122,7 @@ struct relay_state {
     bool end_stuck, wait;
     int64_t wait_ms;
     bool leased; // ever
-    int64_t leased_ms, checked_ms, hole_since_ms;
+    int64_t leased_ms, checked_ms, hole_since_ms, blocked_ms;
 };
 
 // A new machine, in standby.
@@ -142,6 +144,8 @@ void relay_has_changed(struct relay_state *state);
 void relay_was_looked(struct relay_state *state, uint32_t rows, int64_t now_ms);
 // All were handed over; whether they arrive is told by relay_publish_has_failed, or never.
 void relay_has_published(struct relay_state *state, int64_t now_ms);
+// The first `published` of the rows were handed over; no message can carry the one behind them.
+void relay_was_blocked(struct relay_state *state, uint32_t published, int64_t now_ms);
 void relay_has_ended_stuck(struct relay_state *state, int64_t now_ms);
 void relay_has_waited(struct relay_state *state);
 
@@ -164,5 +168,5 @@ const char *relay_message_wrong(int64_t n, int64_t carried_n, int64_t last_posit
 bool relay_event_is_same(const struct uuid *event_id, const struct uuid *log_id, bool found,
                          const struct uuid *found_event_id, const struct uuid *found_log_id);
 
-// For logs and status: standby, inspecting, following, stopped.
+// For logs and status: standby, inspecting, following, stopped, blocked.
 const char *relay_phase_name(enum relay_phase phase);

@@ -120,11 +120,10 @@ static void stream_release(struct stream *stream, int64_t bytes)
     pthread_mutex_unlock(&stream->lock);
 }
 
-static natsStatus stream_message(natsMsg **out, struct stream *stream, const struct event *event,
-                                 int64_t expected_n, struct bytes body)
+static natsStatus stream_message(natsMsg **out, const char *subject, int64_t expected_n,
+                                 struct bytes body)
 {
-    char subject[TOPOLOGY_SUBJECT_BYTES], expected[24];
-    topology_event_subject(subject, stream->service, event->type, &event->aggregate_id);
+    char expected[24];
     // By hand: nats.c leaves the header out for 0, and the first publish would not be fenced.
     snprintf(expected, sizeof expected, "%" PRId64, expected_n);
     natsStatus s = natsMsg_Create(out, subject, NULL, (const char *)body.data, (int)body.len);
@@ -136,14 +135,21 @@ enum nova_status stream_publish(struct stream *stream, const struct event *event
                                 int64_t expected_n, const struct cloudevents_extra *extra,
                                 struct arena *arena, struct error *err)
 {
-    struct bytes body = cloudevents_encode(arena, stream->service, event, extra);
+    struct bytes body;
+    char subject[TOPOLOGY_SUBJECT_BYTES];
+    enum nova_status status = cloudevents_encode(&body, arena, stream->service, event, extra, err);
+    if (status == NOVA_OK)
+        status = topology_event_subject(subject, stream->service, event->type, &event->aggregate_id,
+                                        err);
+    if (status != NOVA_OK)
+        return status;
     if (!stream_reserve(stream, (int64_t)body.len))
         return error_set_transient(err, NOVA_ABORTED, "a publish to %s failed", stream->name);
     natsMsg *msg = NULL;
     jsPubOptions options;
     jsPubOptions_Init(&options);
     options.MaxWait = ANSWER_MS; // else a refused publish is never answered
-    natsStatus s = stream_message(&msg, stream, event, expected_n, body);
+    natsStatus s = stream_message(&msg, subject, expected_n, body);
     if (s == NATS_OK)
         s = js_PublishMsgAsync(stream->js, &msg, &options);
     natsMsg_Destroy(msg); // NULL once the library took it

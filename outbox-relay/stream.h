@@ -7,7 +7,8 @@
 //
 // Ownership: borrows the connection.
 // Threads:   one at a time; nats.c's threads count answers.
-// Errors:    transient ones: the caller resynchronises (stream_inspect) and goes on.
+// Errors:    transient ones: the caller resynchronises (stream_inspect) and goes on. Another one
+//            only of an event that no message can carry.
 #pragma once
 #include "bus/cloudevents.h"
 #include "bus/connection.h"
@@ -42,7 +43,8 @@ MUST_CHECK enum nova_status stream_read(struct event *event, const char **damage
 MUST_CHECK enum nova_status stream_make_again(struct stream *stream, struct error *err);
 
 // Queues one event, which carries its n; the server takes it only while message `expected_n` is its
-// stream's last. Blocks while the window is full. `arena` holds its bytes.
+// stream's last. Blocks while the window is full. `arena` holds its bytes. DATA_LOSS, not
+// transient: no message can carry this event, and nothing was sent.
 MUST_CHECK enum nova_status stream_publish(struct stream *stream, const struct event *event,
                                            int64_t expected_n,
                                            const struct cloudevents_extra *extra,

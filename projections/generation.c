@@ -124,11 +124,11 @@ static enum nova_status install_in_transaction(struct pg *pg, const struct proje
     char sql[SQL_BYTES];
     struct generation generation;
     const struct pg_param name[] = {pg_text(projection->name)};
-    // Two installations at once: the second finds what the first made.
-    enum nova_status status = pg_query(NULL, pg,
-                                       "SELECT pg_advisory_xact_lock(hashtextextended("
-                                       "'nova projection ' || $1, 0))",
-                                       name, 1, err);
+    // Two installations at once: the second finds what the first made. Who may only read the table
+    // cannot stand in the way, as with an advisory lock.
+    snprintf(sql, sizeof sql, "LOCK TABLE %s.generation IN SHARE ROW EXCLUSIVE MODE",
+             projection->consumer->service);
+    enum nova_status status = pg_exec(pg, sql, err);
     if (status == NOVA_OK)
         status = generation_read(&generation, pg, projection, err);
     if (status != NOVA_OK || generation.live != 0)

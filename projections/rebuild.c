@@ -11,6 +11,7 @@
 
 #include "base/access.h"
 #include "bus/topology.h"
+#include "inbox/books.h"
 #include "inbox/inbox.h"
 #include "inbox/keys_rpc.h"
 #include "projections/generation.h"
@@ -307,13 +308,12 @@ static enum nova_status switch_generation(struct rebuild *rebuild, struct error 
 static enum nova_status switch_in_transaction(bool *switched, struct rebuild *rebuild,
                                               struct error *err)
 {
+    char hold[SQL_BYTES];
     bool ready = false, caught_up;
     const struct pg_param name[] = {pg_text(rebuild->consumer->name)};
     int64_t began_ms = worker_now_ms();
-    enum nova_status status = pg_query(NULL, rebuild->pg,
-                                       "SELECT pg_advisory_xact_lock(hashtextextended("
-                                       "'nova inbox ' || $1, 0))",
-                                       name, 1, err);
+    snprintf(hold, sizeof hold, BOOKS_HOLD_SQL, rebuild->consumer->service);
+    enum nova_status status = pg_query(NULL, rebuild->pg, hold, name, 1, err);
     while (status == NOVA_OK && !ready && worker_now_ms() - began_ms < HOLD_MS_MAX) {
         status = rebuild_tick(&caught_up, rebuild, err);
         if (status == NOVA_OK)

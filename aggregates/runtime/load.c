@@ -43,9 +43,7 @@ static enum nova_status load_event(struct runtime *runtime, struct aggregate *ag
         return error_set(err, NOVA_DATA_LOSS,
                          "the outbox holds an event type %s that no contract has", name);
     if (strcmp(type->aggregate_type, aggregate->type->name) != 0)
-        return error_set(err, NOVA_INVALID_ARGUMENT,
-                         "ID_OF_ANOTHER_KIND: that id is a %s's, not a %s's", type->aggregate_type,
-                         aggregate->type->name);
+        return runtime_refuse(RUNTIME_ID_OF_ANOTHER_KIND, err);
     int64_t version = pg_get_int8(rows, row, LOAD_VERSION);
     if (version != aggregate->version + 1)
         return error_set(err, NOVA_DATA_LOSS, "a %s has version %lld after %lld",

@@ -62,6 +62,18 @@ static int64_t runtime_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+const struct rejection runtime_rejections[RUNTIME_REJECTION_COUNT] = {
+#define REJECTION(name, status, text) {#name, NOVA_##status, text},
+    RUNTIME_REJECTIONS(REJECTION)
+#undef REJECTION
+};
+
+enum nova_status runtime_refuse(enum runtime_rejection rejection, struct error *err)
+{
+    const struct rejection *refused = &runtime_rejections[rejection];
+    return error_set(err, refused->status, "%s: %s", refused->name, refused->text);
+}
+
 // ---- a repeated command -------------------------------------------------------------------------
 
 enum repeat_column {
@@ -126,9 +138,7 @@ static enum nova_status runtime_answer_again(struct attempt *a, const struct pg_
     }
     enum nova_status status = runtime_is_same(&same, a, &events[0], rows);
     if (status == NOVA_OK && !same)
-        status = error_set(a->err, NOVA_FAILED_PRECONDITION,
-                           "COMMAND_ID_TAKEN: this command id was used for another request; "
-                           "use a new one");
+        status = runtime_refuse(RUNTIME_COMMAND_ID_TAKEN, a->err);
     if (status != NOVA_OK)
         return status;
     a->out->position = pg_get_int8(rows, pg_rows(rows) - 1, REPEAT_POSITION);
@@ -272,9 +282,7 @@ static enum nova_status runtime_pack(struct attempt *a, struct bytes *payloads, 
             break;
         payloads[i] = message_pack(a->arena, a->decision.events[i].payload);
         if (payloads[i].len > EVENT_PAYLOAD_BYTES_MAX)
-            status = error_set(a->err, NOVA_INVALID_ARGUMENT,
-                               "EVENT_TOO_LARGE: the event has %zu bytes, at most %d are allowed",
-                               payloads[i].len, EVENT_PAYLOAD_BYTES_MAX);
+            status = runtime_refuse(RUNTIME_EVENT_TOO_LARGE, a->err);
     }
     seal_key_forget(&key.key);
     return status;

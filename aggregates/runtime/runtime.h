@@ -23,6 +23,22 @@
 
 enum { RUNTIME_SNAPSHOT_EVENTS = 256 }; // a snapshot each so many events of an aggregate
 
+// What the runtime refuses by itself, before or behind decide: REJECTION(name, status, text).
+#define RUNTIME_REJECTIONS(REJECTION)                                                              \
+    REJECTION(COMMAND_ID_TAKEN, FAILED_PRECONDITION,                                               \
+              "this command id was used for another request; use a new one")                       \
+    REJECTION(EVENT_TOO_LARGE, INVALID_ARGUMENT,                                                   \
+              "an event of this command would have more than 1000000 bytes")                       \
+    REJECTION(ID_OF_ANOTHER_KIND, INVALID_ARGUMENT, "that id is another aggregate's")
+
+enum runtime_rejection {
+#define REJECTION(name, status, text) RUNTIME_##name,
+    RUNTIME_REJECTIONS(REJECTION)
+#undef REJECTION
+        RUNTIME_REJECTION_COUNT
+};
+extern const struct rejection runtime_rejections[RUNTIME_REJECTION_COUNT];
+
 struct runtime;
 
 MUST_CHECK enum nova_status runtime_create(struct runtime **out, const char *service, struct pg *pg,

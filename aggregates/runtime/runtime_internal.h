@@ -13,6 +13,9 @@ struct runtime {
     const char *sql_key_of_person, *sql_key_add, *sql_keys, *sql_key_erase, *sql_read_many;
 };
 
+// "<NAME>: <text>" with the rejection's status.
+MUST_CHECK enum nova_status runtime_refuse(enum runtime_rejection rejection, struct error *err);
+
 void runtime_sql_make(struct runtime *runtime);
 
 // load.c: fills in versions and states of all targets.

@@ -69,7 +69,9 @@ static void writer_publish(struct writer *writer, int64_t n)
                           .aggregate_type = "test",
                           .version = 1,
                           .actor = "test"};
-    struct cloudevents_extra extra = {.command_digest = {(const uint8_t *)"", 0}};
+    struct cloudevents_extra extra = {
+        .command_digest = {(const uint8_t *)"a digest of thirty-two bytes, so.",
+                           EVENT_DIGEST_BYTES}};
     // The first one queues; once one was refused, those behind it are not even sent.
     (void)!stream_publish(writer->stream, &event, n - 1, &extra, arena, &err);
 }

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import uuid
 
+import psycopg2
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from caller import Caller
@@ -87,6 +89,77 @@ def a_durable_that_was_deleted_is_made_again():
     ids = posts(5)
     wait_for("the posts in the index", lambda: indexed(ids), 90)
     assert it.state(INDEX)["starts"] == before["starts"]  # by itself, without ending
+
+
+@case
+def a_durable_that_was_changed_is_made_again():
+    """To one that pushes, leaves messages out, or wants each acknowledged: it fits by its numbers."""
+    name = "search-search_index"
+    wrongs = [{"deliver_subject": "nowhere.to"}, {"filter_subject": "nova.evt.content.none.>"},
+              {"ack_policy": "explicit"}, {"max_ack_pending": 1}, {"headers_only": True},
+              {"max_batch": 1}]
+    for wrong in wrongs:
+        wait_for("everything to be at rest", is_at_rest)
+        before = it.state(INDEX)
+        with Nats(it, "provisioner") as admin:
+            ours = wait_for("its durable", lambda admin=admin: admin.api(
+                f"CONSUMER.INFO.NOVA_CONTENT.{name}").get("config"))
+            end = admin.api("STREAM.INFO.NOVA_CONTENT")["state"]["last_seq"]
+            changed = dict(ours, deliver_policy="by_start_sequence", opt_start_seq=end, **wrong)
+            if "deliver_subject" in wrong:
+                changed.pop("max_waiting", None)
+            admin.api(f"CONSUMER.DELETE.NOVA_CONTENT.{name}")
+            made = admin.api(f"CONSUMER.DURABLE.CREATE.NOVA_CONTENT.{name}",
+                             {"stream_name": "NOVA_CONTENT", "config": changed})
+            assert "error" not in made, (wrong, made)
+            ids = posts(5)
+            wait_for(f"the posts in the index, {wrong}", lambda ids=ids: indexed(ids), 90)
+            after = wait_for("its durable", lambda admin=admin: admin.api(
+                f"CONSUMER.INFO.NOVA_CONTENT.{name}").get("config"))
+        assert after["ack_policy"] == "all" and "deliver_subject" not in after, (wrong, after)
+        assert {key: ours.get(key) for key in wrong} == {key: after.get(key) for key in wrong}
+        assert it.state(INDEX)["starts"] == before["starts"]
+
+
+@case
+def anybodys_advisory_lock_holds_up_no_consumer():
+    """Whoever may log in may take it; a consumer's own rows only its role and an operator."""
+    with contextlib.closing(it.connect("communication_service")) as other:
+        with other.cursor() as cursor:
+            for lock in ("nova inbox search/search_index", "nova projection search_index"):
+                cursor.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (lock,))
+            ids = posts(5)
+            wait_for("the posts in the index", lambda: indexed(ids))
+            it.nova("projection", "rebuild", "search_index")
+            it.nova("db", "migrate")
+    for role in ("communication_service", "search_service"):
+        with contextlib.closing(it.connect(role)) as other:
+            with other.cursor() as cursor:
+                for statement in ("select from search.checkpoint for update",
+                                  "select from search.checkpoint for key share",
+                                  "lock table search.checkpoint in row share mode",
+                                  "lock table search.generation in row exclusive mode"):
+                    try:
+                        cursor.execute(statement)
+                        raise RuntimeError(f"{role}: {statement} was allowed")
+                    except psycopg2.errors.InsufficientPrivilege:
+                        other.rollback()
+
+
+@case
+def one_role_cannot_take_every_session():
+    """The limits of migrations/: others still get in."""
+    taken = contextlib.ExitStack()
+    with taken:
+        try:
+            for _ in range(300):
+                taken.enter_context(contextlib.closing(it.connect("communication_service")))
+            raise RuntimeError("there was no limit")
+        except psycopg2.OperationalError as refusal:
+            assert "too many connections for role" in str(refusal), refusal
+        it.sql("select 1")
+        for role in ("content_service", "search_consumer", "operator"):
+            it.connect(role).close()
 
 
 @case

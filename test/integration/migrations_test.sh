@@ -27,7 +27,7 @@ columns="event_id, type, aggregate_type, aggregate_id, version, actor, command_i
   command_digest, correlation_id, causation_id, occurred_at, payload"
 id() { printf "'00000000-0000-7000-8000-%012d'" "$1"; }
 values() { # values AGGREGATE VERSION COMMAND
-  echo "$(id 1), 'user.created', 'user', $(id "$1"), $2, 'operator', $(id "$3"), 0, '', $(id 1),
+  echo "$(id 1), 'user.created', 'user', $(id "$1"), $2, 'operator', $(id "$3"), 0, sha256(''), $(id 1),
     $(id 1), now(), 'x'"
 }
 insert="INSERT INTO identity.outbox"
@@ -48,8 +48,26 @@ refused a_command_is_taken_once "outbox_command_id" $me \
   "$insert ($columns) VALUES ($(values 2 1 1))"
 refused an_oversize_payload_is_refused "outbox_payload_check" $me \
   "$insert (${columns}) VALUES ($(values 3 1 3 | sed "s/'x'\$/convert_to(repeat('x', 1000001), 'UTF8')/"))"
-refused a_type_that_is_no_subject_is_refused "outbox_envelope" $me \
-  "$insert (${columns}) VALUES ($(values 3 1 3 | sed "s/user.created/user.*/"))"
+# What no message of the stream can carry: it would stop the relay, or speak NATS through it.
+bad() { # bad CONSTRAINT PATTERN REPLACEMENT
+  refused "a_service_cannot_append_what_breaks_$1" "$1" $me \
+    "$insert ($columns) VALUES ($(values 3 1 3 | sed "s/$2/$3/"))"
+}
+for type in "repeat('x', 600)" "'a.' || repeat('x', 63)" "'user'" "'user.created.07'" "'a.b c'" \
+  "E'x 12 12\\\\r\\\\nPUB a 0\\\\r\\\\n'" "E'user.created\\\\n'" "'user.*'" "'user.>'" "''"; do
+  bad outbox_type "'user.created'" "$type"
+done
+bad outbox_aggregate_type "'user'," "'a.b',"
+bad outbox_aggregate_type "'user'," "repeat('x', 65),"
+bad outbox_actor "'operator'" "repeat('x', 600)"
+bad outbox_actor "'operator'" "E'a\\\\nb'"
+bad outbox_actor "'operator'" "''"
+bad outbox_command_digest "sha256('')" "'x'"
+bad outbox_command_index_check " 0, sha256" " -1, sha256"
+bad outbox_occurred_at "now()" "'infinity'"
+bad outbox_occurred_at "now()" "'20000-01-01'"
+refused a_traceparent_has_55_bytes "outbox_traceparent" $me \
+  "$insert (traceparent, $columns) VALUES (repeat('0', 56), $(values 3 1 3))"
 allowed every_event_carries_the_newest_log_id $me \
   "SELECT 1 / count(*) FROM identity.outbox JOIN identity.log USING (log_id)"
 refused a_relay_cannot_append "permission denied" identity_relay \
@@ -58,6 +76,18 @@ allowed a_relay_reads_the_outbox identity_relay "SELECT count(*) FROM identity.o
 refused only_a_relay_ends_writers "permission denied" $me "SELECT identity.end_stuck_writer(1)"
 allowed a_relay_ends_nobody_without_the_lock identity_relay \
   "SELECT 1 / (NOT identity.end_stuck_writer(pg_backend_pid()))::int"
+
+# One role cannot take every session of the server.
+check_limits() {
+  [ "$(postgres_psql -c "SELECT count(*) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper
+      AND rolconnlimit < 1")" = 0 ] || return 1
+  postgres_psql -c "SELECT sum(rolconnlimit) FROM pg_roles WHERE rolconnlimit > 0" >"$postgres_home/sum"
+  [ "$(cat "$postgres_home/sum")" -lt \
+    "$(sed -n 's/.*max_connections = \([0-9]*\).*/\1/p' "$root/cli/server_postgres.c")" ]
+}
+code=0
+check_limits || code=1
+tap $code every_role_has_a_limit_of_sessions_and_the_server_room_for_all
 
 # A writer that holds its transaction open until it is ended.
 { echo "SET ROLE $me; BEGIN; $insert ($columns) VALUES ($(values 6 1 6));

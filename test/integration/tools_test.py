@@ -287,6 +287,32 @@ def the_log_says_what_is_wrong_with_a_filter():
 
 
 @case
+def numbers_and_subjects_out_of_range_are_usage_errors():
+    huge = "9" * 20
+    for option in ("--since", "--until", "--occurred-since", "--occurred-until"):
+        for value in ("9999999999999", huge, f"-{huge}", f"-{huge}d", "-99999999999d"):
+            refused("log", "query", option, value, words=f"{option} wants a time")
+    for value in (huge, "9223372036854775808", "0", "-1", "1x"):
+        refused("log", "query", "--limit", value, words="--limit wants a number")
+    for subject in ("a b", "nova.evt.content.a b", "nova.evt.content..x", "nova.evt.content.>.x",
+                    "nova.evt.content.x*", "nova.evt.content.", "nova.evt.content.a\r\nPUB b 0"):
+        refused("log", "tail", subject, words="is no subject")
+    refused("status", "--json", "x", words="status takes no 'x'")
+    refused("status", "x", "--json", words="status takes no 'x'")
+
+
+@case
+def a_blank_line_is_blank_whatever_stood_there_before():
+    file = it.folder / "blank.ndjson"
+    file.write_bytes(b" " * 60 + b"x\n" + b" " * 10 + b"\n" + b"\t \r\n\n   x\n")
+    done = subprocess.run([str(NOVA), "import", str(file)], env=it.environment(), text=True,
+                          capture_output=True, check=False)
+    told = done.stdout + done.stderr
+    assert done.returncode == 1, done
+    assert sorted(set(re.findall(r"line (\d+)", told))) == ["1", "5"], told
+
+
+@case
 def the_tail_shows_what_comes():
     with subprocess.Popen([str(NOVA), "log", "tail", "nova.evt.content.>", "--json"],
                           env=it.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -14,6 +14,8 @@
 #include "io/cloudevents/v1/cloudevents.pb-c.h"
 #include "proto/sealed.h"
 
+#define DIGEST "a digest of thirty-two bytes, so."
+
 static struct arena *arena;
 
 static struct event sample(void)
@@ -39,8 +41,10 @@ static struct event sample(void)
 
 static struct bytes encoded(const struct event *event)
 {
-    struct cloudevents_extra extra = {"00-aa-bb-01", 2, {(const uint8_t *)"digest", 6}};
-    return cloudevents_encode(arena, "identity", event, &extra);
+    struct bytes out;
+    struct cloudevents_extra extra = {"00-aa-bb-01", 2, {(const uint8_t *)DIGEST, 32}};
+    assert_int_equal(cloudevents_encode(&out, arena, "identity", event, &extra, NULL), NOVA_OK);
+    return out;
 }
 
 static void the_leaf_is_the_same_after_the_bus(void **state)
@@ -56,7 +60,105 @@ static void the_leaf_is_the_same_after_the_bus(void **state)
     assert_memory_equal(a, b, len);
     assert_string_equal(extra.traceparent, "00-aa-bb-01");
     assert_int_equal(extra.command_index, 2);
-    assert_memory_equal(extra.command_digest.data, "digest", 6);
+    assert_memory_equal(extra.command_digest.data, DIGEST, 32);
+}
+
+static void cannot_be_published(const char *column, const struct event *event,
+                                const struct cloudevents_extra *extra)
+{
+    struct bytes out;
+    struct error err = {0};
+    assert_int_equal(cloudevents_encode(&out, arena, "identity", event, extra, &err),
+                     NOVA_DATA_LOSS);
+    assert_non_null(strstr(err.text, "at position 5000000000 "));
+    assert_non_null(strstr(err.text, column));
+    assert_false(err.transient);
+}
+
+// Longer than any of its fields may be.
+static const char *long_text(void)
+{
+    static char text[601];
+    memset(text, 'x', sizeof text - 1);
+    return text;
+}
+
+static void a_row_that_no_message_can_carry_is_named(void **state)
+{
+    (void)state;
+    const struct bytes digest = {(const uint8_t *)DIGEST, 32};
+    const struct cloudevents_extra good = {NULL, 0, digest};
+    const char *texts[] = {"", "Ä", "a\r\nPUB b 0\r\n", "\x7f", long_text()};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct event type = sample(), aggregate = sample(), actor = sample();
+        type.type = aggregate.aggregate_type = actor.actor = texts[i];
+        cannot_be_published("its type", &type, &good);
+        cannot_be_published("its aggregate_type", &aggregate, &good);
+        cannot_be_published("its actor", &actor, &good);
+    }
+    const char *types[] = {"user",  "user.", ".created", "user.created.", "user.*", "user.>",
+                           "a.b c", "_a.b",  "a._b",     "a.B",           "a.b\n"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct event event = sample();
+        event.type = types[i];
+        cannot_be_published("its type", &event, &good);
+    }
+    const int64_t times[] = {INT64_MIN, INT64_MAX, EVENT_TIME_US_MIN - 1, EVENT_TIME_US_MAX + 1};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        struct event occurred = sample(), recorded = sample();
+        occurred.occurred_at_us = recorded.recorded_at_us = times[i];
+        cannot_be_published("its occurred_at", &occurred, &good);
+        cannot_be_published("its recorded_at", &recorded, &good);
+    }
+    struct event event = sample();
+    cannot_be_published("its command_index", &event, &(struct cloudevents_extra){NULL, -1, digest});
+    cannot_be_published("its traceparent", &event,
+                        &(struct cloudevents_extra){long_text(), 0, digest});
+    cannot_be_published("its command_digest", &event,
+                        &(struct cloudevents_extra){NULL, 0, {digest.data, 31}});
+    event.payload.len = EVENT_PAYLOAD_BYTES_MAX + 1;
+    cannot_be_published("its payload", &event, &good);
+    event = sample();
+    event.version = 0;
+    cannot_be_published("its version", &event, &good);
+}
+
+static void the_longest_row_and_the_farthest_times_can_be_carried(void **state)
+{
+    (void)state;
+    struct event in = sample(), out;
+    char actor[EVENT_ACTOR_BYTES_MAX + 1], type[EVENT_TYPE_BYTES_MAX + 1];
+    snprintf(actor, sizeof actor, "%s", long_text());
+    snprintf(type, sizeof type, "a.%s", long_text());
+    in.actor = actor;
+    in.type = type;
+    in.aggregate_type = type + 2;
+    in.n = in.position = in.version = INT64_MAX;
+    in.occurred_at_us = EVENT_TIME_US_MIN;
+    in.recorded_at_us = EVENT_TIME_US_MAX;
+    assert_int_equal(cloudevents_decode(&out, NULL, arena, "identity", encoded(&in), NULL),
+                     NOVA_OK);
+    assert_string_equal(out.actor, in.actor);
+    assert_string_equal(out.type, in.type);
+    assert_int_equal(out.occurred_at_us, in.occurred_at_us);
+    assert_int_equal(out.recorded_at_us, in.recorded_at_us);
+}
+
+static void a_time_beyond_every_clock_is_refused(void **state)
+{
+    (void)state;
+    // recordedtime's seconds as INT64_MIN, whose absolute value no integer holds.
+    struct event in = sample(), out;
+    struct error err;
+    Io__Cloudevents__V1__CloudEvent *event =
+        (void *)message_unpack(arena, &io__cloudevents__v1__cloud_event__descriptor, encoded(&in));
+    for (size_t i = 0; i < event->n_attributes; i++)
+        if (strcmp(event->attributes[i]->key, "recordedtime") == 0)
+            event->attributes[i]->value->ce_timestamp->seconds = INT64_MIN;
+    struct bytes message = message_pack(arena, &event->base);
+    assert_int_equal(cloudevents_decode(&out, NULL, arena, "identity", message, &err),
+                     NOVA_DATA_LOSS);
+    assert_non_null(strstr(err.text, "recordedtime"));
 }
 
 static void it_is_a_cloudevent_for_everybody_else(void **state)
@@ -151,6 +253,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_leaf_is_the_same_after_the_bus),
+        cmocka_unit_test(a_row_that_no_message_can_carry_is_named),
+        cmocka_unit_test(the_longest_row_and_the_farthest_times_can_be_carried),
+        cmocka_unit_test(a_time_beyond_every_clock_is_refused),
         cmocka_unit_test(it_is_a_cloudevent_for_everybody_else),
         cmocka_unit_test(another_source_or_a_missing_attribute_is_refused),
         cmocka_unit_test(mutated_bytes_never_crash_the_decoder),

@@ -321,6 +321,41 @@ static void writers_that_hold_a_hole_too_long_are_ended(void **unused)
     asks(RELAY_DO_WAIT, &state, 100 + limits.stuck_ms);
 }
 
+static void a_row_that_no_message_can_carry_blocks_it_until_the_next_check(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_following(3);
+    relay_was_looked(&state, 5, 100);
+    asks(RELAY_DO_PUBLISH, &state, 100);
+    relay_was_blocked(&state, 2, 100);
+    assert_string_equal("blocked", relay_phase_name(state.phase));
+    assert_int_equal(5, state.n);
+    asks(RELAY_DO_WAIT, &state, 100);
+    asks(RELAY_DO_LEASE, &state, 100 + limits.lease_ms / 4); // it stays the active one
+    relay_was_leased(&state, true, 59000);
+    asks(RELAY_DO_WAIT, &state, 59100);
+    relay_was_leased(&state, true, 60100);
+    asks(RELAY_DO_INSPECT, &state, 60100);
+    struct relay_stream_seen seen = stream_of(5);
+    relay_was_inspected(&state, &seen);
+    asks(RELAY_DO_VERIFY, &state, 60100);
+    relay_was_verified(&state, NULL);
+    relay_was_compared(&state, &(struct relay_compared){.same = true, .position = 10}, 60100);
+    asks(RELAY_DO_LOOK, &state, 60100); // and meets the row again: behind the stream's last event
+    assert_int_equal(10, state.settle.cursor);
+}
+
+static void a_publish_that_fails_before_such_a_row_is_made_good_at_once(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_following(3);
+    relay_was_looked(&state, 5, 100);
+    relay_was_blocked(&state, 2, 100);
+    relay_publish_has_failed(&state, 4);
+    asks(RELAY_DO_INSPECT, &state, 100);
+    assert_int_equal(5, state.suspect_n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +374,8 @@ int main(void)
         cmocka_unit_test(an_outbox_that_lacks_an_event_stops_it_until_it_is_started_again),
         cmocka_unit_test(events_are_counted_once_on_each_connection_to_the_outbox),
         cmocka_unit_test(after_a_failed_publish_or_an_error_the_end_is_read_first),
+        cmocka_unit_test(a_row_that_no_message_can_carry_blocks_it_until_the_next_check),
+        cmocka_unit_test(a_publish_that_fails_before_such_a_row_is_made_good_at_once),
         cmocka_unit_test(writers_that_hold_a_hole_too_long_are_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
