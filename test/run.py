@@ -23,7 +23,8 @@ TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/tes
 
 # `./nova test fault`: those that kill, stop, cut, wipe, damage and restore.
 FAULT = [f"integration/{name}_test" for name in (
-    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "consumer", "up")]
+    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "recovery", "recovery_kill",
+    "backup", "consumer", "up")]
 
 SCRIPTS = {".py": sys.executable, ".sh": "bash"}
 
