@@ -52,6 +52,11 @@ static enum nova_status make_folder(const char *path, mode_t mode, struct error 
     return NOVA_OK;
 }
 
+enum nova_status home_make_folder(const char *path, struct error *err)
+{
+    return make_folder(path, 0755, err);
+}
+
 enum nova_status home_make(const struct settings *settings, struct error *err)
 {
     static const struct {

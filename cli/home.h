@@ -5,6 +5,7 @@
 //     nats/          nats.conf, accounts.conf, store/         0700
 //     logs/          one file a process                       0750
 //     run/           supervisor.pid, state.json               0755
+//     recovered/     what a fork kept of a stream             0700
 #pragma once
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,9 @@ enum { HOME_FREE_BYTES_MIN = 256 << 20 }; // below it nothing is started
 
 // Makes the folders that are missing.
 MUST_CHECK enum nova_status home_make(const struct settings *settings, struct error *err);
+
+// Makes the home's own folder, and those above it, alone.
+MUST_CHECK enum nova_status home_make_folder(const char *path, struct error *err);
 
 // Free bytes of the disk that holds `path` (or its nearest folder that exists); -1: unknown.
 int64_t home_free_bytes(const char *path);

@@ -21,6 +21,10 @@ bool server_nats_is_embedded(const struct settings *settings);
 // password file was just written, so an existing cluster is told of it.
 MUST_CHECK enum nova_status server_postgres_prepare(const struct settings *settings, bool anew,
                                                     struct error *err);
+// Puts a base backup with its WAL in the place of a cluster, whole or not at all; there is none
+// yet.
+MUST_CHECK enum nova_status server_postgres_restore(const struct settings *settings,
+                                                    const char *from, struct error *err);
 MUST_CHECK enum nova_status server_postgres_child(struct supervisor_child *out,
                                                   const struct settings *settings,
                                                   struct error *err);

@@ -236,6 +236,50 @@ enum nova_status server_postgres_prepare(const struct settings *settings, bool a
     return status == NOVA_OK ? NOVA_OK : error_while(err, "making PostgreSQL's data in %s", data);
 }
 
+// cp keeps what PostgreSQL wants kept (modes, empty folders); the owner is the server's.
+static enum nova_status copy_cluster(const char *from, const char *part,
+                                     const struct spawn_user *user, struct error *err)
+{
+    char owner[64];
+    snprintf(owner, sizeof owner, "%u:%u", (unsigned)user->uid, (unsigned)user->gid);
+    const char *copy[] = {"/bin/cp", "-a", "--", from, part, NULL};
+    const char *chown[] = {"/bin/chown", "-R", "--", owner, part, NULL};
+    const struct spawn copying = {.argv = copy, .death_signal = SIGKILL};
+    const struct spawn owning = {.argv = chown, .death_signal = SIGKILL};
+    enum nova_status status = spawn_run(&copying, NULL, err);
+    if (status == NOVA_OK && user->change)
+        status = spawn_run(&owning, NULL, err);
+    return status;
+}
+
+enum nova_status server_postgres_restore(const struct settings *settings, const char *from,
+                                         struct error *err)
+{
+    struct spawn_user user;
+    char link[PATH_MAX], data[PATH_MAX], part[PATH_MAX];
+    enum nova_status status = postgres_user(&user, err);
+    if (status == NOVA_OK)
+        status = access_path(link, settings, err, "pg");
+    if (status == NOVA_OK)
+        status = data_path(data, settings, &user, err);
+    if (status == NOVA_OK)
+        status = check_version(from, err);
+    if (status != NOVA_OK)
+        return status;
+    remove_parts(data);
+    path_print(part, "%s.new.%08x", data, randombytes_random());
+    status = copy_cluster(from, part, &user, err);
+    // What is there now belongs to a home that was removed: its passwords are gone.
+    if (status == NOVA_OK)
+        status = home_remove(data, err);
+    if (status == NOVA_OK && rename(part, data) != 0)
+        status = error_set(err, NOVA_PERMISSION_DENIED, "%s cannot be renamed: %s", part,
+                           strerror(errno));
+    if (status == NOVA_OK)
+        status = link_cluster(link, data, err);
+    return status == NOVA_OK ? NOVA_OK : error_while(err, "restoring PostgreSQL's data");
+}
+
 static struct {
     char data[PATH_MAX], port[64];
     const char *argv[16];

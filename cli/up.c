@@ -24,6 +24,7 @@
 #include "cli/path.h"
 #include "cli/ports.h"
 #include "cli/process.h"
+#include "cli/restored.h"
 #include "cli/server.h"
 #include "cli/supervisor.h"
 #include "cli/up_sample.h"
@@ -72,7 +73,8 @@ json_t *up_state(const char *home)
 static enum nova_status step_home(struct up *up, struct error *err)
 {
     snprintf(up->said, sizeof up->said, "%s", up->home);
-    return home_make(up->settings, err);
+    enum nova_status status = restored_check(up->settings, err);
+    return status == NOVA_OK ? home_make(up->settings, err) : status;
 }
 
 static enum nova_status step_credentials(struct up *up, struct error *err)
@@ -358,7 +360,14 @@ static enum nova_status step_servers(struct up *up, struct error *err)
 
 static enum nova_status step_migrations(struct up *up, struct error *err)
 {
-    return db_migrate(up->settings, NULL, err);
+    size_t restored = 0;
+    enum nova_status status = db_migrate(up->settings, NULL, err);
+    if (status == NOVA_OK)
+        status = restored_mark(&restored, up->settings, err);
+    if (restored > 0)
+        snprintf(up->said, sizeof up->said,
+                 "%zu restored outboxes wait to be compared with their streams", restored);
+    return status;
 }
 
 static enum nova_status step_processes(struct up *up, struct error *err)

@@ -301,8 +301,11 @@ void inbox_has_failed(struct inbox_state *state)
 {
     assert(state->next == INBOX_DO_LOAD || state->next == INBOX_DO_ATTACH ||
            state->next == INBOX_DO_READ);
-    // A reader that failed once is not trusted with what comes next.
-    enum inbox_action then = state->next == INBOX_DO_READ ? INBOX_DO_ATTACH : state->next;
+    // A reader that failed once is not trusted with what comes next. One that cannot begin at the
+    // checkpoint may never be able to: the checkpoint may have been moved meanwhile, by a rebuild.
+    enum inbox_action then = state->next == INBOX_DO_READ ? INBOX_DO_ATTACH : INBOX_DO_LOAD;
+    if (!INBOX_RULE(AGAIN) && state->next == INBOX_DO_ATTACH)
+        then = INBOX_DO_ATTACH;
     inbox_wait_after_failure(state, then, INBOX_WHY_RETRY);
 }
 

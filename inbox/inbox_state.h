@@ -15,6 +15,7 @@
 //   JUMP      a message that leaves one out is not taken: read again from n + 1.
 //   IDLE      nothing new, but the source says it delivered more (or less) than came: read again.
 //   PLACE     nothing new, but the checkpoint in the database is another: load it again.
+//   AGAIN     a reader that cannot begin at the checkpoint: load it again, it may have been moved.
 //   LOG       a message of another log than the checkpoint's stops everything.
 //   EVENT     so does message n of another event than the checkpoint's: an outbox that was restored
 //             from an older copy has filled a lost stream with other events under the same numbers.

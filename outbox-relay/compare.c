@@ -11,9 +11,10 @@ struct compare {
     size_t count, room;
 };
 
-static void compare_note(void *context, const struct event *event)
+static void compare_note(void *context, const struct stream_message *message)
 {
     struct compare *compare = context;
+    const struct event *event = &message->event;
     assert(compare->count < compare->room);
     compare->events[compare->count++] = (struct outbox_event){
         event->n, event->position, event->event_id, event->log_id, .same = false};
@@ -30,12 +31,12 @@ static enum nova_status compare_read_damaged(const char **damage, struct compare
     int64_t position = 0;
     for (int64_t n = step->first_n; n <= step->last_n && status == NOVA_OK; n++) {
         const char *wrong = NULL;
-        struct event event;
-        status = stream_read(&event, &wrong, stream, n, arena, err);
+        struct stream_message message;
+        status = stream_read(&message, &wrong, stream, n, arena, err);
         if (status == NOVA_OK && wrong == NULL) {
-            wrong = relay_message_wrong(n, event.n, position, event.position);
-            position = event.position;
-            compare_note(compare, &event);
+            wrong = relay_message_wrong(n, message.event.n, position, message.event.position);
+            position = message.event.position;
+            compare_note(compare, &message);
         }
         if (*damage == NULL)
             *damage = wrong;
@@ -57,6 +58,14 @@ static enum nova_status compare_count(struct relay_compared *out, struct outbox 
     return status;
 }
 
+// The first one that the outbox lacks.
+static void compare_tell(const struct outbox *outbox, const struct outbox_event *event)
+{
+    log_warn("relay: the outbox lacks an event of the stream", LOG_TEXT("service", outbox->service),
+             LOG_INT("n", event->n), LOG_INT("position", event->position),
+             LOG_UUID("event", &event->event_id));
+}
+
 enum nova_status relay_compare(struct relay_compared *out, struct stream *stream,
                                struct outbox *outbox, const struct relay_step *step,
                                void (*alive)(void *context), void *context, struct arena *arena,
@@ -73,8 +82,11 @@ enum nova_status relay_compare(struct relay_compared *out, struct stream *stream
                           err);
     if (status == NOVA_OK && compare.count > 0)
         status = outbox_compare(compare.events, compare.count, outbox, arena, err);
-    for (size_t i = 0; i < compare.count; i++)
+    for (size_t i = 0; i < compare.count && status == NOVA_OK; i++) {
+        if (out->same && !compare.events[i].same)
+            compare_tell(outbox, &compare.events[i]);
         out->same = out->same && compare.events[i].same;
+    }
     out->position = compare.count > 0 ? compare.events[compare.count - 1].position : 0;
     if (status == NOVA_OK && step->count && out->damage == NULL)
         status = compare_count(out, outbox, step->last_n, err);

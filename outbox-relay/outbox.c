@@ -44,8 +44,10 @@ void outbox_open(struct outbox *out, const char *service, struct pg *pg)
     out->sql_lease = arena_printf(
         out->sql,
         "UPDATE %s.relay_lease SET epoch = epoch + (owner IS DISTINCT FROM $1)::int, owner = $1,"
-        " owner_name = $2, lease_until = clock_timestamp() + $3 * interval '1 ms'"
-        " WHERE owner = $1 OR lease_until < clock_timestamp()",
+        " owner_name = $2, lease_until = clock_timestamp() + $3 * interval '1 ms', phase = $4,"
+        " why = $5, n = $6, position = $7, told_at = clock_timestamp()"
+        " WHERE owner = $1 OR lease_until < clock_timestamp()"
+        " RETURNING paused_at IS NOT NULL, restored_at IS NOT NULL",
         service);
     out->sql_writers = arena_printf(
         out->sql,
@@ -54,6 +56,7 @@ void outbox_open(struct outbox *out, const char *service, struct pg *pg)
         " FROM %s.outbox_writers() WHERE started_at < clock_timestamp() - $1 * interval '1 ms'",
         service);
     out->sql_end = arena_printf(out->sql, "SELECT %s.end_stuck_writer($1)", service);
+    out->sql_admit = arena_printf(out->sql, "SELECT %s.outbox_admit()", service);
 }
 
 void outbox_close(struct outbox *outbox)
@@ -219,16 +222,8 @@ enum nova_status outbox_compare(struct outbox_event *events, size_t count, struc
         positions[i] = events[i].position;
     struct pg_param param = pg_int8_array(arena, positions, count);
     enum nova_status status = pg_query(&rows, outbox->pg, outbox->sql_identities, &param, 1, err);
-    bool told = false;
-    for (size_t i = 0; status == NOVA_OK && i < count; i++) {
+    for (size_t i = 0; status == NOVA_OK && i < count; i++)
         events[i].same = outbox_holds(rows, &events[i]);
-        if (!events[i].same && !told)
-            log_warn("relay: the outbox lacks an event of the stream",
-                     LOG_TEXT("service", outbox->service), LOG_INT("n", events[i].n),
-                     LOG_INT("position", events[i].position),
-                     LOG_UUID("event", &events[i].event_id));
-        told |= !events[i].same;
-    }
     pg_result_destroy(&rows);
     return status;
 }
@@ -255,15 +250,25 @@ enum nova_status outbox_head(int64_t *position, struct outbox *outbox, struct er
 
 // ---- lease and stuck writers --------------------------------------------------------------------
 
-enum nova_status outbox_lease(bool *held, struct outbox *outbox, const struct uuid *owner,
-                              const char *owner_name, int64_t lease_ms, struct error *err)
+enum nova_status outbox_lease(struct outbox_leased *out, struct outbox *outbox,
+                              const struct outbox_leaser *leaser, struct error *err)
 {
-    struct pg_result *result = NULL;
-    struct pg_param params[] = {pg_uuid(owner), pg_text(owner_name), pg_int8(lease_ms)};
-    enum nova_status status = pg_query(&result, outbox->pg, outbox->sql_lease, params, 3, err);
-    *held = status == NOVA_OK && pg_affected(result) == 1;
-    pg_result_destroy(&result);
+    struct pg_result *row = NULL;
+    struct pg_param params[] = {pg_uuid(leaser->owner),    pg_text(leaser->owner_name),
+                                pg_int8(leaser->lease_ms), pg_text(leaser->phase),
+                                pg_text(leaser->why),      pg_int8(leaser->n),
+                                pg_int8(leaser->position)};
+    *out = (struct outbox_leased){false};
+    enum nova_status status = pg_query(&row, outbox->pg, outbox->sql_lease, params, 7, err);
+    if (pg_rows(row) == 1)
+        *out = (struct outbox_leased){true, pg_get_bool(row, 0, 0), pg_get_bool(row, 0, 1)};
+    pg_result_destroy(&row);
     return status;
+}
+
+enum nova_status outbox_admit(struct outbox *outbox, struct error *err)
+{
+    return pg_query(NULL, outbox->pg, outbox->sql_admit, NULL, 0, err);
 }
 
 enum nova_status outbox_end_stuck(int *ended, struct outbox *outbox, int64_t limit_ms,

@@ -16,7 +16,7 @@ struct outbox {
     struct pg *pg;
     struct arena *sql; // the statements below live here
     const char *sql_rows, *sql_rows_to, *sql_holders, *sql_identities, *sql_count, *sql_head,
-        *sql_lease, *sql_writers, *sql_end;
+        *sql_lease, *sql_writers, *sql_end, *sql_admit;
 };
 
 struct outbox_row {
@@ -48,8 +48,8 @@ MUST_CHECK enum nova_status outbox_look_at(struct outbox_batch *out, struct outb
                                            struct settle *settle, int32_t limit,
                                            struct arena *arena, struct error *err);
 
-// Which of `events`, which the stream holds, the outbox holds as well: fills in `same` of each. The
-// first one that it lacks is logged. One question for all of them.
+// Which of `events`, which the stream holds, the outbox holds as well: fills in `same` of each. One
+// question for all of them.
 MUST_CHECK enum nova_status outbox_compare(struct outbox_event *events, size_t count,
                                            struct outbox *outbox, struct arena *arena,
                                            struct error *err);
@@ -62,10 +62,27 @@ MUST_CHECK enum nova_status outbox_count(int64_t *count, struct outbox *outbox, 
 MUST_CHECK enum nova_status outbox_head(int64_t *position, struct outbox *outbox,
                                         struct error *err);
 
-// Takes or renews the lease for lease_ms; *held false: another relay has it.
-MUST_CHECK enum nova_status outbox_lease(bool *held, struct outbox *outbox,
-                                         const struct uuid *owner, const char *owner_name,
-                                         int64_t lease_ms, struct error *err);
+// Who takes the lease, for how long, and what it is doing, for people.
+struct outbox_leaser {
+    const struct uuid *owner;
+    const char *owner_name;
+    int64_t lease_ms;
+    const char *phase, *why; // why may be NULL
+    int64_t n, position;
+};
+
+struct outbox_leased {
+    bool held;     // false: another relay has it, and nothing else is known
+    bool paused;   // by an operator
+    bool restored; // from a backup, and not compared with the stream yet: nobody may append
+};
+
+// Takes or renews the lease, and tells what holds the relay.
+MUST_CHECK enum nova_status outbox_lease(struct outbox_leased *out, struct outbox *outbox,
+                                         const struct outbox_leaser *leaser, struct error *err);
+
+// Lets the service of a restored outbox append again.
+MUST_CHECK enum nova_status outbox_admit(struct outbox *outbox, struct error *err);
 
 // Ends writers whose transaction is older than limit_ms; says so in the log. Returns how many.
 MUST_CHECK enum nova_status outbox_end_stuck(int *ended, struct outbox *outbox, int64_t limit_ms,

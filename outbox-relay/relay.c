@@ -26,7 +26,7 @@ enum { VERIFY_N = 5000, STEP_N = 50000, ALIVE_EVERY = 5000 };
 struct relay {
     const struct settings *settings;
     const char *service;
-    char name[96];
+    char name[96], advice[96];
     struct relay_state state;
     enum relay_phase told; // the phase that was logged last
     struct uuid owner;
@@ -71,7 +71,8 @@ static void relay_tell(struct relay *relay)
         log_error("relay: the outbox does not hold all of the stream's events. PostgreSQL was "
                   "restored from an older copy: take the stream's events back, or start a new log "
                   "id",
-                  LOG_TEXT("service", relay->service), LOG_INT("n", state->end.last_n));
+                  LOG_TEXT("service", relay->service), LOG_INT("n", state->end.last_n),
+                  LOG_TEXT("command", relay->advice));
     const char *from = relay_phase_name(relay->told), *to = relay_phase_name(state->phase);
     if (strcmp(from, to) != 0)
         log_info("relay: state", LOG_TEXT("from", from), LOG_TEXT("to", to),
@@ -86,21 +87,26 @@ static void relay_alive(void *context)
         return;
     relay->alive_ms = now_ms();
     notify_watchdog();
-    notify_trouble(relay->state.phase == RELAY_STOPPED
-                       ? "publishes nothing: its outbox is older than its stream (restored?)"
-                   : relay->blocked.status != NOVA_OK ? relay->blocked.text
-                                                      : "");
-    if (relay->blocked.status != NOVA_OK)
-        notify_status("blocked, %" PRId64 " events: %s", relay->state.n, relay->blocked.text);
-    else
-        notify_status("%s, %" PRId64 " events", relay_phase_name(relay->state.phase),
-                      relay->state.n);
+    bool stopped = relay->state.phase == RELAY_STOPPED, blocked = relay->blocked.status != NOVA_OK;
+    char trouble[ERROR_TEXT_BYTES_MAX] = "";
+    if (stopped)
+        snprintf(trouble, sizeof trouble,
+                 "publishes nothing: its outbox is older than its stream; %s", relay->advice);
+    else if (blocked)
+        snprintf(trouble, sizeof trouble, "%s", relay->blocked.text);
+    notify_trouble(trouble);
+    notify_status("%s, %" PRId64 " events%s%s",
+                  blocked ? "blocked" : relay_phase_name(relay->state.phase), relay->state.n,
+                  stopped || blocked ? ": " : "",
+                  stopped   ? relay->advice
+                  : blocked ? relay->blocked.text
+                            : "");
     metrics_save(settings_text(relay->settings, SETTING_HOME), "relay", relay->service);
 }
 
-static void relay_on_message(void *context, const struct event *event)
+static void relay_on_message(void *context, const struct stream_message *message)
 {
-    if (event->n % ALIVE_EVERY == 0)
+    if (message->event.n % ALIVE_EVERY == 0)
         relay_alive(context);
 }
 
@@ -189,14 +195,29 @@ static enum nova_status relay_connect_postgres(struct relay *relay, struct error
 
 // ---- what the machine asks for ------------------------------------------------------------------
 
+// A relay that is paused has nothing under way any more: the next renewal says so.
+static enum nova_status relay_lease(struct outbox_leased *out, struct relay *relay,
+                                    struct error *err)
+{
+    const struct relay_state *state = &relay->state;
+    const struct outbox_leaser leaser = {
+        &relay->owner, relay->name, state->limits.lease_ms, relay_phase_name(state->phase),
+        state->why,    state->n,    state->settle.cursor};
+    if (state->phase == RELAY_PAUSED)
+        stream_flush(relay->stream);
+    enum nova_status status = outbox_lease(out, &relay->outbox, &leaser, err);
+    if (status != NOVA_OK)
+        return status;
+    relay_was_leased(&relay->state, out->held, now_ms());
+    if (out->held)
+        relay_is_held(&relay->state, out->paused, out->restored);
+    return NOVA_OK;
+}
+
 static enum nova_status relay_do_lease(struct relay *relay, struct error *err)
 {
-    bool held;
-    enum nova_status status = outbox_lease(&held, &relay->outbox, &relay->owner, relay->name,
-                                           relay->state.limits.lease_ms, err);
-    if (status == NOVA_OK)
-        relay_was_leased(&relay->state, held, now_ms());
-    return status;
+    struct outbox_leased leased;
+    return relay_lease(&leased, relay, err);
 }
 
 static enum nova_status relay_do_inspect(struct relay *relay, struct error *err)
@@ -237,16 +258,12 @@ static enum nova_status relay_do_make_again(struct relay *relay, const struct re
 {
     // Asks PostgreSQL first: who does not hold the lease any more deletes nothing, and a server
     // that was restored meanwhile has lost this connection.
-    bool held;
-    enum nova_status status = outbox_lease(&held, &relay->outbox, &relay->owner, relay->name,
-                                           relay->state.limits.lease_ms, err);
-    if (status == NOVA_OK && !held) {
-        relay_was_leased(&relay->state, false, now_ms());
-        return NOVA_OK;
-    }
+    struct outbox_leased leased;
+    enum nova_status status = relay_lease(&leased, relay, err);
+    if (status != NOVA_OK || !leased.held || leased.paused)
+        return status;
     struct relay_stream_seen now = {0};
-    if (status == NOVA_OK)
-        status = stream_inspect(&now, relay->stream, err);
+    status = stream_inspect(&now, relay->stream, err);
     if (status == NOVA_OK && now.last_n != step->last_n) { // what came was compared with nothing
         relay_has_changed(&relay->state);
         return NOVA_OK;
@@ -331,6 +348,17 @@ static enum nova_status relay_do_end_stuck(struct relay *relay, struct error *er
     return status;
 }
 
+static enum nova_status relay_do_admit(struct relay *relay, struct error *err)
+{
+    enum nova_status status = outbox_admit(&relay->outbox, err);
+    if (status != NOVA_OK)
+        return status;
+    relay_has_admitted(&relay->state);
+    log_info("relay: the restored outbox agrees with its stream: its service may append",
+             LOG_TEXT("service", relay->service));
+    return NOVA_OK;
+}
+
 static enum nova_status relay_do(struct relay *relay, struct error *err)
 {
     struct relay_step step = relay_next(&relay->state, now_ms());
@@ -351,6 +379,8 @@ static enum nova_status relay_do(struct relay *relay, struct error *err)
         return relay_do_publish(relay, &step, err);
     case RELAY_DO_END_STUCK:
         return relay_do_end_stuck(relay, err);
+    case RELAY_DO_ADMIT:
+        return relay_do_admit(relay, err);
     case RELAY_DO_WAIT:
         relay_wait(relay, step.wait_ms);
         relay_has_waited(&relay->state);
@@ -433,6 +463,7 @@ int relay_run(const struct settings *settings, const char *name)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     snprintf(relay.name, sizeof relay.name, "relay/%s/%d", name, (int)getpid());
+    snprintf(relay.advice, sizeof relay.advice, "./nova relay recover %s --dry-run", name);
     relay.arena = arena_create();
     relay.bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     notify_status("connecting");

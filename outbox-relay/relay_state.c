@@ -35,7 +35,7 @@ static void relay_wait(struct relay_state *state, int64_t wait_ms)
 
 static bool relay_needs_lease(const struct relay_state *state, int64_t now_ms)
 {
-    return !state->leased || state->phase == RELAY_STANDBY ||
+    return !state->leased || state->phase == RELAY_STANDBY || state->phase == RELAY_PAUSED ||
            now_ms - state->leased_ms >= state->limits.lease_ms / 4;
 }
 
@@ -87,6 +87,8 @@ struct relay_step relay_next(const struct relay_state *state, int64_t now_ms)
         return (struct relay_step){.action = RELAY_DO_WAIT, .wait_ms = state->wait_ms};
     if (relay_needs_lease(state, now_ms))
         return (struct relay_step){.action = RELAY_DO_LEASE};
+    if (state->restored && (state->phase == RELAY_FOLLOW || !RELAY_RULE(GUARD)))
+        return (struct relay_step){.action = RELAY_DO_ADMIT};
     switch (state->phase) {
     case RELAY_INSPECT:
         return (struct relay_step){.action = RELAY_DO_INSPECT};
@@ -104,6 +106,7 @@ struct relay_step relay_next(const struct relay_state *state, int64_t now_ms)
         break;
     case RELAY_STANDBY:
     case RELAY_STOPPED:
+    case RELAY_PAUSED:
         break;
     }
     return (struct relay_step){.action = RELAY_DO_WAIT, .wait_ms = RELAY_PAUSE_MS};
@@ -119,6 +122,23 @@ void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms)
     } else if (state->phase == RELAY_STANDBY) {
         state->suspect_n = 1; // another one published meanwhile
         relay_enter(state, RELAY_INSPECT, "took the lease");
+    }
+}
+
+void relay_is_held(struct relay_state *state, bool paused, bool restored)
+{
+    assert(state->phase != RELAY_STANDBY);
+    state->restored = restored;
+    if (paused && RELAY_RULE(PAUSE)) {
+        if (state->phase != RELAY_PAUSED)
+            relay_enter(state, RELAY_PAUSED, "an operator paused it");
+        relay_wait(state, RELAY_PAUSE_MS);
+    } else if (state->phase == RELAY_PAUSED) {
+        state->counted = false;
+        state->verified = false;
+        state->verified_n = 0;
+        state->suspect_n = 1;
+        relay_enter(state, RELAY_INSPECT, "resumed");
     }
 }
 
@@ -276,6 +296,11 @@ void relay_has_ended_stuck(struct relay_state *state, int64_t now_ms)
     relay_go_on(state, false, now_ms);
 }
 
+void relay_has_admitted(struct relay_state *state)
+{
+    state->restored = false;
+}
+
 void relay_has_waited(struct relay_state *state)
 {
     state->wait = false;
@@ -285,7 +310,8 @@ void relay_has_waited(struct relay_state *state)
 
 static void relay_resynchronise(struct relay_state *state, const char *why)
 {
-    if (state->phase != RELAY_STANDBY && state->phase != RELAY_STOPPED)
+    if (state->phase != RELAY_STANDBY && state->phase != RELAY_STOPPED &&
+        state->phase != RELAY_PAUSED)
         relay_enter(state, RELAY_INSPECT, why);
 }
 
@@ -323,6 +349,7 @@ const char *relay_phase_name(enum relay_phase phase)
         [RELAY_STANDBY] = "standby",       [RELAY_INSPECT] = "inspecting",
         [RELAY_VERIFY] = "inspecting",     [RELAY_COMPARE] = "inspecting",
         [RELAY_MAKE_AGAIN] = "inspecting", [RELAY_FOLLOW] = "following",
-        [RELAY_STOPPED] = "stopped",       [RELAY_BLOCKED] = "blocked"};
+        [RELAY_STOPPED] = "stopped",       [RELAY_BLOCKED] = "blocked",
+        [RELAY_PAUSED] = "paused"};
     return names[phase];
 }

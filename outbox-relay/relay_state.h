@@ -12,6 +12,7 @@
 //      +--- lease lost, from anywhere                                           |
 //                       INSPECT <-- a publish failed, an error, a connect, time-+
 //                          ^--- time --- BLOCKED <--- a row that no message can carry ---+
+//   PAUSED  <--an operator holds it, from anywhere but STANDBY;  resumed--> INSPECT
 //
 // The rules, each with its name in relay_state.c:
 //   LEASE     only who holds the lease does anything but ask for it.
@@ -31,6 +32,9 @@
 //   KEEP      a damaged stream is not deleted while it holds an event that the outbox does not: it
 //             may be the only copy.
 //   RESET     settlement starts anew behind the stream's last event.
+//   PAUSE     while an operator holds it nothing is done but asking for the lease; afterwards
+//             everything is looked at anew, for the operator may have changed it.
+//   GUARD     the service of a restored outbox may append only once the stream agrees with it.
 //
 // Ownership: plain memory of the caller; `why` texts are of static memory.
 // Threads:   one at a time per machine.
@@ -56,6 +60,7 @@ enum relay_phase {
     RELAY_FOLLOW,
     RELAY_STOPPED, // the outbox is older than the stream: an operator decides
     RELAY_BLOCKED, // the next event cannot be published; looked at again with the next check
+    RELAY_PAUSED,  // an operator holds it
 };
 
 enum relay_action {
@@ -68,6 +73,7 @@ enum relay_action {
     RELAY_DO_LOOK,       // settle_look over the outbox, then relay_was_looked
     RELAY_DO_PUBLISH,    // the look's rows as first_n to last_n, then relay_has_published
     RELAY_DO_END_STUCK,  // writers above the limit of age, then relay_has_ended_stuck
+    RELAY_DO_ADMIT,      // the restored outbox agrees: let writers in, then relay_has_admitted
     RELAY_DO_WAIT,       // wait_ms, or until the doorbell rings, then relay_has_waited
 };
 
@@ -118,6 +124,7 @@ struct relay_state {
     bool verified;                // every message was read since the last connect
     int64_t verified_n;           // the last one that was read: where reading goes on
     int64_t suspect_n;            // from here on each is looked for in the outbox; 0: the last one
+    bool restored;                // nobody may append before the stream was compared
     uint32_t waiting_rows;        // of the last look, not published yet
     bool end_stuck, wait;
     int64_t wait_ms;
@@ -132,6 +139,9 @@ void relay_state_init(struct relay_state *state, const struct relay_limits *limi
 struct relay_step relay_next(const struct relay_state *state, int64_t now_ms);
 
 void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms);
+// Behind each lease that is held: whether an operator paused the relay, and whether the outbox was
+// restored and its service waits.
+void relay_is_held(struct relay_state *state, bool paused, bool restored);
 void relay_was_inspected(struct relay_state *state, const struct relay_stream_seen *seen);
 // NULL: every message asked for is good.
 void relay_was_verified(struct relay_state *state, const char *damage);
@@ -147,6 +157,7 @@ void relay_has_published(struct relay_state *state, int64_t now_ms);
 // The first `published` of the rows were handed over; no message can carry the one behind them.
 void relay_was_blocked(struct relay_state *state, uint32_t published, int64_t now_ms);
 void relay_has_ended_stuck(struct relay_state *state, int64_t now_ms);
+void relay_has_admitted(struct relay_state *state);
 void relay_has_waited(struct relay_state *state);
 
 // At any time: a publish was refused, or nobody knows what became of it. Up to acknowledged_n each
@@ -168,5 +179,5 @@ const char *relay_message_wrong(int64_t n, int64_t carried_n, int64_t last_posit
 bool relay_event_is_same(const struct uuid *event_id, const struct uuid *log_id, bool found,
                          const struct uuid *found_event_id, const struct uuid *found_log_id);
 
-// For logs and status: standby, inspecting, following, stopped, blocked.
+// For logs and status: standby, inspecting, following, stopped, blocked, paused.
 const char *relay_phase_name(enum relay_phase phase);

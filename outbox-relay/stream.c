@@ -205,6 +205,16 @@ static bool stream_config_is_ours(const jsStreamConfig *config)
            config->Retention == js_LimitsPolicy && !config->Sealed;
 }
 
+static void stream_seen_of(struct relay_stream_seen *out, const jsStreamInfo *info)
+{
+    const jsStreamState *state = &info->State;
+    *out = (struct relay_stream_seen){.first_n = (int64_t)state->FirstSeq,
+                                      .last_n = (int64_t)state->LastSeq,
+                                      .messages = (int64_t)state->Msgs,
+                                      .deleted = state->NumDeleted,
+                                      .config_is_ours = stream_config_is_ours(info->Config)};
+}
+
 enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *stream,
                                 struct error *err)
 {
@@ -213,12 +223,7 @@ enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *st
     enum nova_status status = stream_info(&info, stream, err);
     if (status != NOVA_OK)
         return status;
-    const jsStreamState *state = &info->State;
-    *out = (struct relay_stream_seen){.first_n = (int64_t)state->FirstSeq,
-                                      .last_n = (int64_t)state->LastSeq,
-                                      .messages = (int64_t)state->Msgs,
-                                      .deleted = state->NumDeleted,
-                                      .config_is_ours = stream_config_is_ours(info->Config)};
+    stream_seen_of(out, info);
     jsStreamInfo_Destroy(info);
     pthread_mutex_lock(&stream->lock);
     stream->failed = false;
@@ -227,7 +232,24 @@ enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *st
     return status;
 }
 
-enum nova_status stream_read(struct event *event, const char **damage, struct stream *stream,
+enum nova_status stream_account(struct relay_stream_seen *out, struct stream *stream,
+                                struct error *err)
+{
+    jsStreamInfo *info = NULL;
+    jsErrCode code = 0;
+    *out = (struct relay_stream_seen){.config_is_ours = true};
+    natsStatus s = js_GetStreamInfo(&info, stream->admin, stream->name, NULL, &code);
+    if (s == NATS_NOT_FOUND)
+        return NOVA_OK;
+    if (s != NATS_OK)
+        return error_set_transient(err, NOVA_UNAVAILABLE, "asking for %s: %s", stream->name,
+                                   natsStatus_GetText(s));
+    stream_seen_of(out, info);
+    jsStreamInfo_Destroy(info);
+    return NOVA_OK;
+}
+
+enum nova_status stream_read(struct stream_message *out, const char **damage, struct stream *stream,
                              int64_t n, struct arena *arena, struct error *err)
 {
     natsMsg *msg = NULL;
@@ -241,9 +263,10 @@ enum nova_status stream_read(struct event *event, const char **damage, struct st
     if (s != NATS_OK)
         return error_set_transient(err, NOVA_UNAVAILABLE, "reading message %" PRId64 " of %s: %s",
                                    n, stream->name, natsStatus_GetText(s));
-    struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
-    body.data = arena_memdup(arena, body.data, body.len);
-    if (cloudevents_decode(event, NULL, arena, stream->service, body, NULL) != NOVA_OK)
+    size_t len = (size_t)natsMsg_GetDataLength(msg);
+    out->body = (struct bytes){arena_memdup(arena, natsMsg_GetData(msg), len), len};
+    if (cloudevents_decode(&out->event, &out->extra, arena, stream->service, out->body, NULL) !=
+        NOVA_OK)
         *damage = "a message is not ours";
     natsMsg_Destroy(msg);
     return NOVA_OK;
@@ -254,25 +277,27 @@ enum nova_status stream_read(struct event *event, const char **damage, struct st
 static enum nova_status stream_walk_missing(const char **damage, struct stream *stream, int64_t n,
                                             struct arena *arena, struct error *err)
 {
-    struct event event;
-    enum nova_status status = stream_read(&event, damage, stream, n, arena, err);
+    struct stream_message message;
+    enum nova_status status = stream_read(&message, damage, stream, n, arena, err);
     if (status != NOVA_OK || *damage != NULL)
         return status;
     return error_set_transient(err, NOVA_UNAVAILABLE, "reading %s through: no message %" PRId64,
                                stream->name, n);
 }
 
-static enum nova_status stream_walk_next(struct event *event, const char **damage,
+static enum nova_status stream_walk_next(struct stream_message *out, const char **damage,
                                          struct stream *stream, natsMsg *msg, int64_t n,
                                          int64_t position, struct arena *arena, struct error *err)
 {
     if (msg == NULL)
         return stream_walk_missing(damage, stream, n, arena, err);
-    struct bytes body = {(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
-    if (cloudevents_decode(event, NULL, arena, stream->service, body, NULL) != NOVA_OK)
+    out->body =
+        (struct bytes){(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
+    if (cloudevents_decode(&out->event, &out->extra, arena, stream->service, out->body, NULL) !=
+        NOVA_OK)
         *damage = "a message is not ours";
     else
-        *damage = relay_message_wrong(n, event->n, position, event->position);
+        *damage = relay_message_wrong(n, out->event.n, position, out->event.position);
     return NOVA_OK;
 }
 
@@ -297,8 +322,8 @@ static enum nova_status stream_read_from(natsSubscription **out, struct stream *
 
 enum nova_status stream_walk(const char **damage, struct stream *stream, int64_t first_n,
                              int64_t last_n,
-                             void (*visit)(void *context, const struct event *event), void *context,
-                             struct error *err)
+                             void (*visit)(void *context, const struct stream_message *message),
+                             void *context, struct error *err)
 {
     *damage = NULL;
     if (last_n < first_n)
@@ -311,13 +336,13 @@ enum nova_status stream_walk(const char **damage, struct stream *stream, int64_t
     int64_t position = 0;
     for (int64_t n = first_n; n <= last_n && *damage == NULL && status == NOVA_OK; n++) {
         natsMsg *msg = NULL;
-        struct event event;
+        struct stream_message message;
         if (natsSubscription_NextMsg(&msg, subscription, NEXT_MS) != NATS_OK)
             msg = NULL;
-        status = stream_walk_next(&event, damage, stream, msg, n, position, arena, err);
+        status = stream_walk_next(&message, damage, stream, msg, n, position, arena, err);
         if (status == NOVA_OK && *damage == NULL) {
-            position = event.position;
-            visit(context, &event);
+            position = message.event.position;
+            visit(context, &message);
         }
         natsMsg_Destroy(msg);
         arena_reset(arena);

@@ -25,17 +25,28 @@ void stream_destroy(struct stream **stream);
 MUST_CHECK enum nova_status stream_inspect(struct relay_stream_seen *out, struct stream *stream,
                                            struct error *err);
 
-// Reads the messages from first_n to last_n and shows each to `visit` (its texts and payload live
-// as long as that call). Ends at the first one with which something is wrong; *damage says what,
-// NULL: nothing. A message that is only late is a transient error, never damage.
-MUST_CHECK enum nova_status stream_walk(const char **damage, struct stream *stream, int64_t first_n,
-                                        int64_t last_n,
-                                        void (*visit)(void *context, const struct event *event),
-                                        void *context, struct error *err);
+// The same without making it: one that is not there is empty.
+MUST_CHECK enum nova_status stream_account(struct relay_stream_seen *out, struct stream *stream,
+                                           struct error *err);
 
-// Reads message n alone. *damage says what is wrong with it (then *event is not set), NULL:
-// nothing. The event's texts and payload live in `arena`.
-MUST_CHECK enum nova_status stream_read(struct event *event, const char **damage,
+// A message as it was read.
+struct stream_message {
+    struct event event;
+    struct cloudevents_extra extra;
+    struct bytes body; // the CloudEvent
+};
+
+// Reads the messages from first_n to last_n and shows each to `visit` (what it points to lives as
+// long as that call). Ends at the first one with which something is wrong; *damage says what,
+// NULL: nothing. A message that is only late is a transient error, never damage.
+MUST_CHECK enum nova_status
+stream_walk(const char **damage, struct stream *stream, int64_t first_n, int64_t last_n,
+            void (*visit)(void *context, const struct stream_message *message), void *context,
+            struct error *err);
+
+// Reads message n alone. *damage says what is wrong with it (then *out is not set), NULL: nothing.
+// What it points to lives in `arena`.
+MUST_CHECK enum nova_status stream_read(struct stream_message *out, const char **damage,
                                         struct stream *stream, int64_t n, struct arena *arena,
                                         struct error *err);
 

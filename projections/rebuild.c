@@ -246,22 +246,58 @@ static enum nova_status rebuild_catch_up(struct rebuild *rebuild, struct error *
 
 // ---- switching ----------------------------------------------------------------------------------
 
-// True when the new generation is nowhere behind the live one, whose lock we hold.
+// Where each source's stream ends now.
+static enum nova_status source_ends(int64_t *ends, const char **services, struct rebuild *rebuild,
+                                    struct error *err)
+{
+    jsCtx *js = NULL;
+    size_t count = inbox_source_count(rebuild->consumer);
+    enum nova_status status = bus_jetstream(&js, rebuild->streams, err);
+    for (size_t i = 0; i < count && status == NOVA_OK; i++) {
+        jsStreamInfo *info = NULL;
+        jsErrCode code = 0;
+        services[i] = rebuild->consumer->sources[i].service;
+        const char *stream = topology_stream_of(services[i]);
+        natsStatus s = js_GetStreamInfo(&info, js, stream, NULL, &code);
+        if (s != NATS_OK)
+            status = error_set_transient(err, NOVA_UNAVAILABLE, "asking for %s: %s", stream,
+                                         natsStatus_GetText(s));
+        else
+            ends[i] = (int64_t)info->State.LastSeq;
+        jsStreamInfo_Destroy(info);
+    }
+    jsCtx_Destroy(js);
+    return status;
+}
+
+// True when the new generation is nowhere behind the live one, whose lock we hold; nor behind the
+// end of its stream, where the live one stands beyond it: on events of a log that is gone.
 static enum nova_status is_not_behind(bool *out, struct rebuild *rebuild, struct error *err)
 {
     char sql[SQL_BYTES];
+    int64_t ends[INBOX_SOURCES_MAX];
+    const char *services[INBOX_SOURCES_MAX];
     struct pg_result *rows = NULL;
     const char *service = rebuild->consumer->service;
-    const struct pg_param params[] = {pg_text(rebuild->name), pg_text(rebuild->consumer->name)};
+    size_t count = inbox_source_count(rebuild->consumer);
+    struct arena *arena = arena_create();
+    enum nova_status status = source_ends(ends, services, rebuild, err);
     snprintf(sql, sizeof sql,
-             "SELECT NOT EXISTS (SELECT FROM %s.checkpoint AS live WHERE consumer = $2 AND"
+             "SELECT NOT EXISTS (SELECT FROM %s.checkpoint AS live JOIN unnest($3::text[],"
+             " $4::bigint[]) AS stream (source, last_n) USING (source) WHERE consumer = $2 AND"
              " NOT EXISTS (SELECT FROM %s.checkpoint AS next WHERE next.consumer = $1"
              " AND next.source = live.source AND next.partition_from = live.partition_from"
-             " AND (next.n >= live.n OR live.n = 0)))",
+             " AND (next.n >= least(live.n, stream.last_n) OR live.n = 0)))",
              service, service);
-    enum nova_status status = pg_query(&rows, rebuild->pg, sql, params, 2, err);
+    if (status == NOVA_OK) {
+        const struct pg_param params[] = {pg_text(rebuild->name), pg_text(rebuild->consumer->name),
+                                          pg_text_array(arena, services, count),
+                                          pg_int8_array(arena, ends, count)};
+        status = pg_query(&rows, rebuild->pg, sql, params, 4, err);
+    }
     *out = status == NOVA_OK && pg_get_bool(rows, 0, 0);
     pg_result_destroy(&rows);
+    arena_destroy(&arena);
     return status;
 }
 

@@ -30,8 +30,8 @@ TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/tes
 
 # `./nova test fault`: those that kill, stop, cut, wipe, damage and restore.
 FAULT = [f"integration/{name}_test" for name in (
-    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "consumer", "up", "outbox_hazards",
-    "inbox_hazards", "command_hazards")]
+    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "recovery", "recovery_kill",
+    "backup", "consumer", "up", "outbox_hazards", "inbox_hazards", "command_hazards")]
 
 SCRIPTS = {".py": sys.executable, ".sh": "bash"}
 

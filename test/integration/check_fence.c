@@ -84,10 +84,10 @@ static bool writer_look(struct writer *writer)
     return good;
 }
 
-static void nothing_to_tell(void *context, const struct event *event)
+static void nothing_to_tell(void *context, const struct stream_message *message)
 {
     (void)context;
-    (void)event;
+    (void)message;
 }
 
 static void a_second_writer_is_refused_on_an_empty_stream_and_behind(void **state)

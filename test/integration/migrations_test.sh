@@ -139,6 +139,13 @@ refused a_relay_cannot_add_a_second_lease "permission denied" identity_relay \
 refused a_service_cannot_stop_its_relay "permission denied" $me \
   "UPDATE identity.relay_lease SET epoch = 99"
 
+allowed an_operator_pauses_a_relay operator \
+  "UPDATE identity.relay_lease SET paused_at = clock_timestamp(), paused_by = 'me'"
+refused an_operator_cannot_take_its_lease "permission denied" operator \
+  "UPDATE identity.relay_lease SET owner = NULL"
+refused a_service_cannot_let_itself_append "permission denied" $me \
+  "SELECT identity.outbox_admit()"
+
 # People.
 allowed an_auditor_reads_every_log auditor "SELECT count(*) FROM identity.outbox, content.outbox,
   communication.outbox, identity.log, content.log, communication.log"
@@ -199,7 +206,7 @@ relay outbox: SELECT
 service outbox: SELECT [INSERT]
 consumer person_key: SELECT [UPDATE]
 service person_key: SELECT INSERT [UPDATE]
-operator relay_lease: SELECT
+operator relay_lease: SELECT [UPDATE]
 relay relay_lease: SELECT [UPDATE]
 service snapshot: SELECT INSERT UPDATE DELETE'
 expected_inbox='consumer checkpoint: SELECT INSERT UPDATE

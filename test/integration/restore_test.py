@@ -6,48 +6,31 @@ By numbers alone nobody would see it: new events take positions that the stream 
 import json
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from instance import Instance, case, main, wait_for
 from log_check import stream_leaves
+from older import restored
 
 RELAY = "relay/content"
 SAYS = "PostgreSQL was restored from an older copy"
+COMMAND = "./nova relay recover content --dry-run"
 it = Instance()
-
-
-def data():
-    return pathlib.Path(os.path.realpath(it.home / "pg"))
-
-
-def restored(work):
-    """What happens between the copy and its restore is known to the stream only."""
-    wait_for("everything to be at rest", it.is_caught_up)
-    it.nova("down")
-    copy = data().parent / "older"
-    subprocess.run(["cp", "-a", str(data()), str(copy)], check=True)
-    it.up()
-    work()
-    wait_for("everything to be at rest", it.is_caught_up)
-    it.nova("down")
-    shutil.rmtree(data())
-    copy.rename(data())
-    said = it.up(code=1).stderr
-    assert f"runs, but {RELAY} publishes nothing" in said, said
 
 
 @case
 def the_relay_stops_and_names_what_happened():
     append_and_commit(it, count=20)
-    restored(lambda: append_and_commit(it, count=50))
+    said = restored(it, lambda: append_and_commit(it, count=50)).stderr
+    assert f"runs, but {RELAY} publishes nothing" in said and COMMAND in said, said
     known = list(stream_leaves(it, "content"))
     assert len(known) == 70
     wait_for("the relay to notice", lambda: SAYS in it.log(RELAY))
     wait_for("status to say so", lambda: "stopped" in it.state(RELAY)["status"])
+    assert COMMAND in it.log(RELAY) and COMMAND in it.state(RELAY)["status"]
+    assert COMMAND in it.nova("relay", "status", "content").stdout
     told = it.nova("status", code=1).stdout
     assert "TROUBLE" in told and "older than its stream" in told, told
     assert it.status()["good"] is False

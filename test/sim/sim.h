@@ -53,10 +53,13 @@ enum {
     X(relay, COUNT)                                                                                \
     X(relay, KEEP)                                                                                 \
     X(relay, RESET)                                                                                \
+    X(relay, PAUSE)                                                                                \
+    X(relay, GUARD)                                                                                \
     X(inbox, SKIP)                                                                                 \
     X(inbox, JUMP)                                                                                 \
     X(inbox, IDLE)                                                                                 \
     X(inbox, PLACE)                                                                                \
+    X(inbox, AGAIN)                                                                                \
     X(inbox, LOG)                                                                                  \
     X(inbox, EVENT)                                                                                \
     X(inbox, TRANSIENT)                                                                            \
@@ -97,6 +100,7 @@ const char *sim_rule_name(enum sim_rule rule); // "relay.EXPECT"
     X(PG_RESTORE)                                                                                  \
     X(RELAY_KILL)                                                                                  \
     X(RELAY_PAUSE)                                                                                 \
+    X(OPERATOR_PAUSE)                                                                              \
     X(LOST_ACK)                                                                                    \
     X(NATS_KILL)                                                                                   \
     X(NATS_LEADER)                                                                                 \
@@ -158,6 +162,8 @@ struct pg {
     int64_t up_ms; // from then on it answers
     uint32_t lease_owner;
     int64_t lease_until_ms;
+    bool paused;   // by the operator
+    bool restored; // by ./nova restore: nobody may append before a relay saw that it agrees
     // What a read model holds, and its checkpoint.
     struct {
         uint8_t fate[EVENTS]; // by event
@@ -231,7 +237,7 @@ struct relay {
     uint32_t in_flight, lost_answers;
     int64_t lost_since_ms, acknowledged, known_n;
     bool failed; // a publish was refused, or not answered
-    bool lease_refused;
+    bool lease_refused, told_paused;
 };
 
 struct consumer {

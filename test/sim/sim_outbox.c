@@ -89,6 +89,8 @@ static void writer_begin(struct world *world, struct writer *writer)
 {
     const struct outbox_model *outbox = &world->pg.outbox;
     const struct writer *other = &world->writer[draw(world, world->writers)];
+    if (world->pg.restored)
+        return; // refused, until a relay lets writers in
     if (writer->command == 0) {
         if (world->quiet || outbox->next + 40 > POSITIONS || world->commands + 1 >= COMMANDS ||
             world->events + 8 >= EVENTS)
@@ -234,6 +236,7 @@ void sim_pg_restore(struct world *world)
         world->relay[i].lost_answers = world->relay[i].in_flight;
     pg->outbox = pg->backup;
     pg->restores++;
+    pg->restored = draw(world, 2) == 0; // else by hand, and nobody is kept from appending
     for (int64_t p = 1; p < pg->outbox.next; p++)
         if (pg->outbox.rows[p].state == ROW_OPEN)
             outbox_forget(&pg->outbox, p);

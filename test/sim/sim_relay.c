@@ -51,6 +51,9 @@ static void relay_lease(struct world *world, struct relay *relay)
     }
     relay->lease_refused = !held;
     relay_was_leased(&relay->state, held, world->now_ms);
+    if (held)
+        relay_is_held(&relay->state, pg->paused, pg->restored);
+    relay->told_paused = held && pg->paused;
 }
 
 static void relay_inspect(struct world *world, struct relay *relay)
@@ -149,6 +152,19 @@ static void relay_make_again(struct world *world, struct relay *relay,
     relay_was_made_again(&relay->state);
 }
 
+// Writers are let in: nothing in the stream may be unknown to the restored outbox.
+static void relay_admit(struct world *world, struct relay *relay)
+{
+    for (int64_t n = 1; n <= world->nats.last; n++) {
+        const struct message *message = &world->nats.messages[n];
+        if (message_damage(message) == NULL && !relay_finds(world, message))
+            sim_broken(world, "writers are let in, and the restored outbox lacks message %d",
+                       (int)n);
+    }
+    world->pg.restored = false;
+    relay_has_admitted(&relay->state);
+}
+
 // ---- looking at the outbox ----------------------------------------------------------------------
 
 static void look_at_rows(struct world *world, struct relay *relay)
@@ -221,6 +237,8 @@ static void relay_publish(struct world *world, struct relay *relay, const struct
         return; // the window is full
     if (relay->failed)
         sim_broken(world, "a relay publishes behind a publish that failed");
+    if (relay->told_paused)
+        sim_broken(world, "a relay publishes that is paused");
     for (int64_t i = 0; i < count; i++) {
         nats->flight[nats->flight_count++] = (struct publish){
             .relay = (uint8_t)relay_number(world, relay),
@@ -255,7 +273,8 @@ static void relay_end_stuck(struct world *world, struct relay *relay)
 static bool relay_needs_pg(enum relay_action action)
 {
     return action == RELAY_DO_LEASE || action == RELAY_DO_COMPARE || action == RELAY_DO_LOOK ||
-           action == RELAY_DO_END_STUCK || action == RELAY_DO_MAKE_AGAIN;
+           action == RELAY_DO_END_STUCK || action == RELAY_DO_MAKE_AGAIN ||
+           action == RELAY_DO_ADMIT;
 }
 
 static bool relay_needs_nats(enum relay_action action)
@@ -327,6 +346,9 @@ void sim_relay_step(struct world *world, struct relay *relay)
         break;
     case RELAY_DO_END_STUCK:
         relay_end_stuck(world, relay);
+        break;
+    case RELAY_DO_ADMIT:
+        relay_admit(world, relay);
         break;
     case RELAY_DO_WAIT:
         relay->wake_ms = world->now_ms + draw(world, (uint32_t)step.wait_ms) + 1; // or the doorbell

@@ -148,6 +148,7 @@ static void operator_import(struct world *world)
         outbox->version_of[aggregate] = version;
         outbox->next = message->position + 1;
     }
+    world->pg.restored = false;
     SAY(world, "the operator takes the stream's events back");
 }
 
@@ -155,6 +156,7 @@ static void operator_new_log(struct world *world)
 {
     struct outbox_model *outbox = &world->pg.outbox;
     outbox->log++;
+    world->pg.restored = false;
     for (int64_t p = 1; p < outbox->next; p++)
         outbox->rows[p].log = outbox->log;
     SAY(world, "the operator begins log %u", outbox->log);
@@ -189,7 +191,8 @@ static void operator_projections(struct world *world)
     world->pg.model.epoch = epoch;
     world->pg.has_old_model = false;
     SAY(world, "the operator has the projections rebuilt");
-    sim_consumer_take_over(world);
+    if (!world->consumer[world->active].running) // else it finds the moved checkpoint by itself
+        sim_consumer_take_over(world);
 }
 
 // The one that holds the lease; another's state is of the past.
@@ -367,6 +370,10 @@ static void world_disturb(struct world *world)
     case FAULT_RELAY_PAUSE:
         disturb_relay(world, fault);
         break;
+    case FAULT_OPERATOR_PAUSE:
+        world->pg.paused = !world->pg.paused;
+        SAY(world, "the operator %s the relay", world->pg.paused ? "pauses" : "resumes");
+        break;
     case FAULT_CONSUMER_KILL:
         if (active->running)
             sim_consumer_start(world, active);
@@ -398,7 +405,7 @@ static bool consumer_is_at_rest(const struct world *world)
 
 static bool world_is_at_rest(struct world *world)
 {
-    return !any_transaction(world) && world->operator_at == OPERATOR_IDLE &&
+    return !any_transaction(world) && world->operator_at == OPERATOR_IDLE && !world->pg.restored &&
            !relay_is_stopped(world) && consumer_is_at_rest(world) && stream_equals_outbox(world);
 }
 
@@ -475,6 +482,7 @@ static void world_play(struct world *world)
         world_disturb(world);
     }
     world->quiet = true;
+    world->pg.paused = false;
     SAY(world, "no faults from here on");
     while (world->broken[0] == '\0') {
         world_step(world);

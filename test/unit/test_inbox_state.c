@@ -10,8 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-// PLACE and EVENT need a restored database: test/sim/ takes them out.
-enum rule { SKIP = 1, JUMP, IDLE, LOG, TRANSIENT, ALONE, BEHIND, LIMIT, MOVED, PLACE, EVENT };
+// PLACE, EVENT and AGAIN need a restored database: test/sim/ takes them out.
+enum rule {
+    SKIP = 1,
+    JUMP,
+    IDLE,
+    LOG,
+    TRANSIENT,
+    ALONE,
+    BEHIND,
+    LIMIT,
+    MOVED,
+    PLACE,
+    EVENT,
+    AGAIN
+};
 static enum rule rule_taken_out;
 
 #define INBOX_RULE(name) (rule_taken_out != (name))
@@ -423,6 +436,18 @@ static void a_message_left_out_makes_the_reader_again_from_the_checkpoint(void *
     assert_int_equal(inbox_next(&machine).why, INBOX_WHY_JUMP);
 }
 
+static void a_reader_that_cannot_begin_at_the_checkpoint_asks_where_that_is_now(void **state)
+{
+    (void)state;
+    machine_at(4, false);
+    inbox_has_failed(&machine); // reading
+    inbox_has_waited(&machine);
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_ATTACH);
+    inbox_has_failed(&machine); // the stream ends before the checkpoint
+    inbox_has_waited(&machine);
+    assert_int_equal(inbox_next(&machine).action, INBOX_DO_LOAD);
+}
+
 static void a_filter_leaves_numbers_out_but_no_delivery(void **state)
 {
     (void)state;
@@ -578,6 +603,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_is_one_step_and_moves_the_checkpoint_to_its_end),
         cmocka_unit_test(a_message_left_out_makes_the_reader_again_from_the_checkpoint),
+        cmocka_unit_test(a_reader_that_cannot_begin_at_the_checkpoint_asks_where_that_is_now),
         cmocka_unit_test(a_filter_leaves_numbers_out_but_no_delivery),
         cmocka_unit_test(an_unknown_log_id_stops_the_consumer_for_good),
         cmocka_unit_test(a_first_event_brings_its_log_id),

@@ -356,6 +356,73 @@ static void a_publish_that_fails_before_such_a_row_is_made_good_at_once(void **u
     assert_int_equal(5, state.suspect_n);
 }
 
+static void a_paused_relay_only_asks_for_the_lease_and_looks_at_everything_anew(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_following(5);
+    relay_was_looked(&state, 3, 0);
+    relay_was_leased(&state, true, 0);
+    relay_is_held(&state, true, false); // with rows at hand
+    assert_string_equal("paused", relay_phase_name(state.phase));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(RELAY_PAUSE_MS, relay_next(&state, 0).wait_ms);
+        relay_has_waited(&state);
+        asks(RELAY_DO_LEASE, &state, 0);
+        relay_has_reconnected(&state);
+        relay_has_failed(&state);
+        relay_was_leased(&state, true, 0);
+        relay_is_held(&state, true, false);
+    }
+    relay_has_waited(&state);
+    relay_was_leased(&state, true, 0);
+    relay_is_held(&state, false, false);
+    struct relay_stream_seen seen = stream_of(5);
+    given_inspected(&state, &seen);
+    assert_int_equal(1, relay_next(&state, 0).first_n); // every message
+    relay_was_verified(&state, NULL);
+    assert_true(relay_next(&state, 0).count);
+    assert_int_equal(1, relay_next(&state, 0).first_n);
+    when_compared(&state, same_up_to(5));
+    assert_int_equal(RELAY_FOLLOW, state.phase);
+}
+
+static void a_stopped_relay_looks_again_behind_a_pause_and_a_standby_stays_one(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_leader();
+    struct relay_stream_seen seen = stream_of(5);
+    given_inspected(&state, &seen);
+    relay_was_verified(&state, NULL);
+    when_compared(&state, (struct relay_compared){.same = false, .position = 10});
+    assert_int_equal(RELAY_STOPPED, state.phase);
+    relay_is_held(&state, true, false);
+    relay_is_held(&state, false, false);
+    assert_int_equal(RELAY_INSPECT, state.phase);
+    relay_is_held(&state, true, false);
+    relay_was_leased(&state, false, 0);
+    assert_int_equal(RELAY_STANDBY, state.phase);
+}
+
+static void writers_of_a_restored_outbox_are_let_in_once_the_stream_agrees(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_leader();
+    struct relay_stream_seen seen = stream_of(5);
+    relay_is_held(&state, false, true);
+    given_inspected(&state, &seen);
+    relay_was_verified(&state, NULL);
+    when_compared(&state, same_up_to(5));
+    asks(RELAY_DO_ADMIT, &state, 0); // before anything is looked at or published
+    relay_has_admitted(&state);
+    asks(RELAY_DO_LOOK, &state, 0);
+    state = given_leader();
+    relay_is_held(&state, false, true);
+    given_inspected(&state, &seen);
+    relay_was_verified(&state, NULL);
+    when_compared(&state, (struct relay_compared){.same = false, .position = 10});
+    asks(RELAY_DO_WAIT, &state, 0); // the stream knows more: nobody is let in
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +444,9 @@ int main(void)
         cmocka_unit_test(a_row_that_no_message_can_carry_blocks_it_until_the_next_check),
         cmocka_unit_test(a_publish_that_fails_before_such_a_row_is_made_good_at_once),
         cmocka_unit_test(writers_that_hold_a_hole_too_long_are_ended),
+        cmocka_unit_test(a_paused_relay_only_asks_for_the_lease_and_looks_at_everything_anew),
+        cmocka_unit_test(a_stopped_relay_looks_again_behind_a_pause_and_a_standby_stays_one),
+        cmocka_unit_test(writers_of_a_restored_outbox_are_let_in_once_the_stream_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
