@@ -64,7 +64,7 @@ enum nova_status up_sample(struct up *up, struct error *err)
     }
     if (up->empty)
         return no_sample(up, err);
-    const struct import_options options = {path, GIVE_UP_S, "sample"};
+    const struct import_options options = {.file = path, .give_up_s = GIVE_UP_S, .label = "sample"};
     enum nova_status status = write_sample(path, err);
     if (status == NOVA_OK)
         status = import_run(&result, up->settings, &options, err);
