@@ -33,7 +33,8 @@ enum {
     RETRY_MS_MAX = 2000,
     GIVE_UP_S = 600,
     BAR_EVERY_MS = 100,
-    REQUEST_MS = 10000,
+    TIMEOUT_S = 10,
+    TIMEOUT_S_MAX = 3600,
 };
 
 // One command of the window.
@@ -70,6 +71,14 @@ static int64_t now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Deadlines travel to other machines.
+static int64_t wall_clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 // ---- telling ------------------------------------------------------------------------------------
@@ -282,6 +291,7 @@ static void send(struct import *import, uint32_t place)
     struct error err = {0};
     struct rpc_headers headers = item->line.headers;
     headers.token = current_token(import);
+    headers.deadline_us = wall_clock_us() + import->options->timeout_s * 1000000;
     if (item->attempts++ == 0)
         item->first_ms = now_ms();
     enum nova_status status =
@@ -410,7 +420,8 @@ enum nova_status import_run(struct import_result *out, const struct settings *se
 
 int command_import(const struct settings *settings, int argc, char **argv)
 {
-    struct import_options options = {.give_up_s = GIVE_UP_S, .label = "import"};
+    struct import_options options = {
+        .give_up_s = GIVE_UP_S, .timeout_s = TIMEOUT_S, .label = "import"};
     struct import_result result = {0};
     struct error err = {0};
     for (int i = 1; i < argc; i++) {
@@ -419,6 +430,11 @@ int command_import(const struct settings *settings, int argc, char **argv)
             options.give_up_s = strtoll(argv[++i], &end, 10);
             if (*end != '\0' || options.give_up_s < 0)
                 return command_usage("import", "--give-up wants seconds");
+        } else if (strcmp(argv[i], "--timeout") == 0 && i + 1 < argc) {
+            options.timeout_s = strtoll(argv[++i], &end, 10);
+            if (*end != '\0' || options.timeout_s < 1 || options.timeout_s > TIMEOUT_S_MAX)
+                return command_usage("import", "--timeout wants seconds from 1 to %d",
+                                     TIMEOUT_S_MAX);
         } else if (strcmp(argv[i], "--journal") == 0 && i + 1 < argc) {
             options.journal = argv[++i];
         } else if ((argv[i][0] == '-' && argv[i][1] != '\0') || options.file != NULL) {

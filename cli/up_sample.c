@@ -16,7 +16,7 @@
 #include "cli/sample.h"
 #include "cli/server.h"
 
-enum { LOOK_EVERY_MS = 100, READ_MODELS_MS_MAX = 120000, GIVE_UP_S = 60 };
+enum { LOOK_EVERY_MS = 100, READ_MODELS_MS_MAX = 120000, GIVE_UP_S = 60, TIMEOUT_S = 10 };
 
 static enum nova_status write_sample(const char *path, struct error *err)
 {
@@ -64,7 +64,8 @@ enum nova_status up_sample(struct up *up, struct error *err)
     }
     if (up->empty)
         return no_sample(up, err);
-    const struct import_options options = {.file = path, .give_up_s = GIVE_UP_S, .label = "sample"};
+    const struct import_options options = {
+        .file = path, .give_up_s = GIVE_UP_S, .timeout_s = TIMEOUT_S, .label = "sample"};
     enum nova_status status = write_sample(path, err);
     if (status == NOVA_OK)
         status = import_run(&result, up->settings, &options, err);

@@ -29,7 +29,7 @@ from load import Load
 from world import SERVICES, World
 
 AT_ONCE_MAX = 8
-SAY_EVERY_S = 15
+SAY_EVERY_S = 10
 MISSED_MAX = 4  # so often a kind is tried that was never made
 
 
@@ -51,7 +51,12 @@ class Campaign:
         names = list(FAULTS)
         return self.chance.choices(names, [FAULTS[name][1] for name in names])[0]
 
+    def _note(self, name, what):
+        with (self.world.journal / "faults.log").open("a") as out:
+            out.write(f"{time.time():.1f} {name} {what}\n")
+
     def _make(self, name, chance):
+        self._note(name, "begins")
         try:
             for _ in range(20):  # what it harms may be away just now, as other faults left it
                 made = FAULTS[name][0](self.world, self.load, chance)
@@ -62,6 +67,7 @@ class Campaign:
             made = False
             with self.lock:
                 self.broken.append(f"{name}: {type(failure).__name__}: {failure}")
+        self._note(name, "ends" if made else "was not made")
         with self.lock:
             (self.made if made else self.missed)[name] += 1
             if not self.made[name] and self.missed[name] < MISSED_MAX:
@@ -71,8 +77,9 @@ class Campaign:
         """One fault more, beside those that last."""
         self.threads = [each for each in self.threads if each.is_alive()]
         if len(self.threads) < AT_ONCE_MAX:
-            thread = threading.Thread(target=self._make, args=(
-                self._draw(), random.Random(self.chance.getrandbits(64))), daemon=True)
+            name = self._draw()
+            thread = threading.Thread(target=self._make, name=name, daemon=True, args=(
+                name, random.Random(self.chance.getrandbits(64))))
             thread.start()
             self.threads.append(thread)
         time.sleep(self.chance.uniform(0.2, 1.8) * self.every_s)
@@ -81,6 +88,9 @@ class Campaign:
         for each in self.threads:
             each.join(120)
             assert not each.is_alive(), "a fault does not end"
+
+    def lasting(self):
+        return [each.name for each in self.threads if each.is_alive()]
 
     def count(self):
         return sum(self.made.values())
@@ -110,8 +120,8 @@ def attack(options, world, load):
         count = events(world) or count
         if time.monotonic() - said > SAY_EVERY_S:
             said = time.monotonic()
-            print(f"# {said - began:.0f} s: {campaign.count()} faults, {count} positions",
-                  flush=True)
+            print(f"# {said - began:.0f} s: {campaign.count()} faults, {count} positions; now: "
+                  f"{' '.join(campaign.lasting())}", flush=True)
     campaign.end()
     load.end()
     return campaign, time.monotonic() - began
@@ -121,8 +131,6 @@ def tell(campaign, problems, figures, options):
     for name in FAULTS:
         print(f"# {campaign.made[name]:6d} {name}" +
               (f" ({campaign.missed[name]} found nothing to harm)" if campaign.missed[name] else ""))
-    for line in campaign.broken:
-        print(f"# a fault that could not be made: {line}")
     for name, value in figures.items():
         print(f"# {name}: {value}")
     for problem in problems:
@@ -143,6 +151,7 @@ def run(options, world):
     figures.update(faults=campaign.count(), seconds=round(seconds), quiet_seconds=round(quiet_s),
                    check_seconds=round(time.monotonic() - began),
                    events_a_second=round(figures["events"] / seconds))
+    problems += [f"a fault could not be made: {line}" for line in campaign.broken]
     return campaign, problems, figures
 
 
@@ -154,7 +163,7 @@ def parse(words):
     parser.add_argument("--seed", type=int, default=int(os.environ.get(
         "NOVA_TEST_SEED", time.time_ns() % 1000000)))
     parser.add_argument("--every", type=float, default=2.0, help="seconds between faults (2)")
-    parser.add_argument("--users", type=int, default=400, help="of one import (400)")
+    parser.add_argument("--users", type=int, default=1000, help="of one import (1000)")
     parser.add_argument("--patience", type=int, default=900,
                         help="seconds for everything to be at rest at the end (900)")
     parser.add_argument("--keep", metavar="DIR", help="copy logs and journals there when it differs")

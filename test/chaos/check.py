@@ -124,8 +124,9 @@ def check_commands(it, folder):
         if state == ACKNOWLEDGED and key not in seen and not method.endswith(".MarkRead"):
             problems.add("acknowledged and lost", f"{uuid.UUID(bytes=key)} {method}")
         figures[{ACKNOWLEDGED: "acknowledged", REFUSED: "refused",
-                 REFUSED_LATE: "refused after an open attempt"}.get(state, "unknown")] += 1
-        figures["unknown and there"] += state in (SENT, UNKNOWN) and key in seen
+                 REFUSED_LATE: "refused after an open attempt", UNKNOWN: "unknown"}.get(
+                     state, "without an outcome, or never sent")] += 1
+        figures["unknown or without an outcome, and there"] += state in (SENT, UNKNOWN) and key in seen
     return list(problems), dict(figures)
 
 

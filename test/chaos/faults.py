@@ -293,18 +293,19 @@ def cut_tail(world, _load, chance):
 # ---- disks, permissions, clocks -----------------------------------------------------------------
 
 def fill_disk(world, name, chance):
+    """The disk shrinks to what is on it, and a little: no ballast, which would want memory."""
     folder = world.disk_folders[name]
-    ballast = folder / "ballast"
     with world.locks[f"{name}-disk"]:
         try:
-            with ballast.open("wb") as out:
-                left = chance.choice((0, 0, chance.randint(0, 24 << 20)))
-                with contextlib.suppress(OSError):  # somebody else took the rest meanwhile
-                    os.posix_fallocate(out.fileno(), 0,
-                                       max(shutil.disk_usage(folder).free - left, 1))
+            left = chance.choice((4096, 4096, chance.randint(1, 6144) * 4096))
+            for _ in range(20):  # it may grow between the two
+                if world.resize_disk(name, shutil.disk_usage(folder).used + left):
+                    break
+            else:
+                return False
             time.sleep(chance.uniform(1, 6))
         finally:
-            ballast.unlink(missing_ok=True)
+            world.resize_disk(name, world.disk_sizes[name])
     return True
 
 
@@ -331,7 +332,7 @@ def take_permission(world, _load, chance):
     service = chance.choice(SERVICES)
     taken, left = chance.choice((
         (f'"nova.evt.{service}.>"', '"nova.taken.evt"'),
-        (f'"$JS.API.CONSUMER.MSG.NEXT.NOVA_{service.upper()}.', '"nova.taken.next.')))
+        (f"CONSUMER.MSG.NEXT.NOVA_{service.upper()}.", "TAKEN.MSG.NEXT.NOVA.")))
     with world.locks["nats-disk"]:
         good = (world.it.home / "nats/accounts.conf").read_text()
         bad = "\n".join(line.replace(taken, left) if "publish" in line else line

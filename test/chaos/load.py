@@ -23,7 +23,7 @@ from instance import NOVA
 from log_check import message_class
 
 HOT_POSTS = 3
-GIVE_UP_S = 15
+GIVE_UP_S, TIMEOUT_S = 20, 2
 STATUS = {code: name for code, name in enumerate((
     "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
     "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
@@ -103,16 +103,18 @@ class Importer(threading.Thread):
     def __init__(self, load, number, seed, users):
         super().__init__(daemon=True)
         self.load, self.number, self.users = load, number, users
-        self.chance = random.Random(seed)
-        self.mixer = Mixer(self.chance, load.hot)
+        self.chance, self.making = random.Random(seed), random.Random(seed + 1)
+        self.mixer = Mixer(self.making, load.hot)
         self.process = None
-        self.killed = 0
 
-    def _make(self, file):
-        seed = str(self.chance.randrange(1 << 40))
+    def _file(self, place):
+        return self.load.world.it.folder / f"import{self.number}-{place}.ndjson"
+
+    def _make(self, place):
+        seed = str(self.making.randrange(1 << 40))
         sample = self.load.world.it.nova("sample", "--users", str(self.users), "--seed", seed).stdout
-        with file.open("w") as out, (self.load.journal / f"sent.import{self.number}.log").open(
-                "a") as sent:
+        with self._file(place).open("w") as out, (
+                self.load.journal / f"sent.import{self.number}-{place}.log").open("w") as sent:
             for line in self.mixer.lines(sample.splitlines()):
                 out.write(json.dumps(line) + "\n")
                 sent.write(f"{line['command_id']} {line['service']}.{line['method']}\n")
@@ -123,21 +125,24 @@ class Importer(threading.Thread):
             out.write("# run\n")
         with (self.load.world.it.folder / f"import{self.number}.log").open("a") as out:
             self.process = subprocess.Popen(
-                [str(NOVA), "import", str(file), "--give-up", str(GIVE_UP_S), "--journal",
-                 str(journal)], env=self.load.world.it.environment(), stdout=out, stderr=out)
+                [str(NOVA), "import", str(file), "--give-up", str(GIVE_UP_S), "--timeout",
+                 str(TIMEOUT_S), "--journal", str(journal)], env=self.load.world.it.environment(), stdout=out, stderr=out)
             return self.process.wait()
 
     def run(self):
         place = 0
+        self._make(place)
         while not self.load.ending.is_set():
-            file = self.load.world.it.folder / f"import{self.number}-{place}.ndjson"
-            self._make(file)
+            maker = threading.Thread(target=self._make, args=(place + 1,))
+            maker.start()
+            file = self._file(place)
             code = self._import(file, place)
             # Most of those that were killed begin again; so do some that were not.
             while not self.load.ending.is_set() and self.chance.random() < (
                     0.15 if code in (0, 1) else 0.8):
                 code = self._import(file, place)
             file.unlink()
+            maker.join()
             place += 1
 
     def pid(self):
@@ -239,7 +244,7 @@ class RawWriter(threading.Thread):
 class Load:
     """Everything that writes; `end` stops it and leaves the journal whole."""
 
-    def __init__(self, world, seed, importers=2, users=400):
+    def __init__(self, world, seed, importers=3, users=1000):
         self.world, self.journal = world, world.journal
         self.ending = threading.Event()
         self.hot = self._make_hot_posts()

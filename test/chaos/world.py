@@ -126,6 +126,10 @@ class World:
                         "nova-chaos", str(folder)], check=True)
         self.disks.append(folder)
 
+    def resize_disk(self, name, size):
+        return subprocess.run(["mount", "-o", f"remount,size={size}", str(self.disk_folders[name])],
+                              capture_output=True, check=False).returncode == 0
+
     def _start(self):
         it = self.it
         self.journal.mkdir()
