@@ -31,7 +31,8 @@ enum {
     GIVE_UP_S = 600,
     BAR_EVERY_MS = 100,
     BAR_WIDTH = 24,
-    REQUEST_MS = 10000,
+    TIMEOUT_S = 10,
+    TIMEOUT_S_MAX = 3600,
 };
 
 // One command of the window.
@@ -53,6 +54,7 @@ struct import {
     gzFile file;
     int64_t file_bytes; // as stored, compressed or not; 0: not known (a pipe)
     uint64_t commands;  // lines taken so far that are not empty
+    FILE *journal;      // NULL: none is kept
     bool at_end;
     char *line;
     size_t line_len;
@@ -69,6 +71,14 @@ static int64_t now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Deadlines travel to other machines.
+static int64_t wall_clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 // ---- telling ------------------------------------------------------------------------------------
@@ -135,6 +145,19 @@ static void tell_refused(struct import *import, uint64_t number, const struct im
     tell_line(text);
 }
 
+// What became of a command. One that was given up may still have happened, or happen yet: unknown.
+// A line at a time: what was written stays true when this process is killed.
+static void note_outcome(struct import *import, const struct item *item, const char *outcome,
+                         enum nova_status status)
+{
+    char id[UUID_TEXT_BYTES];
+    if (import->journal == NULL)
+        return;
+    uuid_format(id, &item->line.headers.command_id);
+    fprintf(import->journal, "%s %s %" PRIu32 " %s %s.%s\n", id, outcome, item->attempts,
+            nova_status_name(status), item->line.service->name, item->line.method->name);
+}
+
 // A user's registration after somebody acted for them: accepted, but the file should know.
 static void note_users(struct import *import, const struct item *item)
 {
@@ -190,6 +213,30 @@ static bool read_line(struct import *import, size_t *len)
         if (*len < IMPORT_LINE_BYTES_MAX)
             import->line[(*len)++] = (char)c;
     }
+}
+
+static enum nova_status open_journal(struct import *import, struct error *err)
+{
+    const char *name = import->options->journal;
+    if (name == NULL)
+        return NOVA_OK;
+    import->journal = fopen(name, "ae");
+    if (import->journal == NULL)
+        return error_set(err, NOVA_PERMISSION_DENIED, "%s cannot be written: %s", name,
+                         strerror(errno));
+    setvbuf(import->journal, NULL, _IOLBF, BUFSIZ);
+    return NOVA_OK;
+}
+
+static enum nova_status close_journal(struct import *import, struct error *err)
+{
+    bool whole = import->journal == NULL || !ferror(import->journal);
+    if (import->journal != NULL && fclose(import->journal) != 0)
+        whole = false;
+    import->journal = NULL;
+    return whole ? NOVA_OK
+                 : error_set(err, NOVA_RESOURCE_EXHAUSTED, "%s is not whole: %s",
+                             import->options->journal, strerror(errno));
 }
 
 static enum nova_status check_file(struct import *import, struct error *err)
@@ -269,6 +316,7 @@ static void try_later(struct import *import, uint32_t place, const struct error 
     int64_t now = now_ms();
     if (now - item->first_ms > import->options->give_up_s * 1000) {
         tell_refused(import, item->number, &item->line, why);
+        note_outcome(import, item, "unknown", why->status);
         finish(import, place);
         return;
     }
@@ -283,6 +331,7 @@ static void send(struct import *import, uint32_t place)
     struct error err = {0};
     struct rpc_headers headers = item->line.headers;
     headers.token = current_token(import);
+    headers.deadline_us = wall_clock_us() + import->options->timeout_s * 1000000;
     if (item->attempts++ == 0)
         item->first_ms = now_ms();
     enum nova_status status =
@@ -294,6 +343,7 @@ static void send(struct import *import, uint32_t place)
         try_later(import, place, &err);
     else {
         tell_refused(import, item->number, &item->line, &err);
+        note_outcome(import, item, item->attempts > 1 ? "unknown" : "refused", err.status);
         finish(import, place);
     }
 }
@@ -328,6 +378,8 @@ static void take_answer(struct import *import, const struct rpc_answer *answer)
         import->result.done++;
     else
         tell_refused(import, item->number, &item->line, &answer->err);
+    note_outcome(import, item, answer->status == NOVA_OK ? "acknowledged" : "refused",
+                 answer->status);
     finish(import, answer->slot);
 }
 
@@ -369,6 +421,8 @@ static void import_close(struct import *import)
     arena_destroy(&import->tokens);
     if (import->file != NULL)
         gzclose(import->file);
+    if (import->journal != NULL) // of an import that failed anyway
+        fclose(import->journal);
     json_decref(import->acted);
     json_decref(import->known);
     free(import->line);
@@ -391,12 +445,16 @@ enum nova_status import_run(struct import_result *out, const struct settings *se
     import->began_ms = now_ms();
     enum nova_status status = open_file(import, err);
     if (status == NOVA_OK)
+        status = open_journal(import, err);
+    if (status == NOVA_OK)
         status = client_open(&import->client, settings, "importer", err);
     if (status == NOVA_OK)
         status =
             rpc_async_create(&import->async, import->client.connection, IMPORT_WINDOW_MAX, err);
     if (status == NOVA_OK)
         status = carry_out(import, err);
+    if (status == NOVA_OK)
+        status = close_journal(import, err);
     tell_bar(import, true);
     *out = import->result;
     import_close(import);
@@ -405,7 +463,8 @@ enum nova_status import_run(struct import_result *out, const struct settings *se
 
 int command_import(const struct settings *settings, int argc, char **argv)
 {
-    struct import_options options = {.give_up_s = GIVE_UP_S, .label = "import"};
+    struct import_options options = {
+        .give_up_s = GIVE_UP_S, .timeout_s = TIMEOUT_S, .label = "import"};
     struct import_result result = {0};
     struct error err = {0};
     for (int i = 1; i < argc; i++) {
@@ -414,6 +473,13 @@ int command_import(const struct settings *settings, int argc, char **argv)
             options.give_up_s = strtoll(argv[++i], &end, 10);
             if (*end != '\0' || options.give_up_s < 0)
                 return command_usage("import", "--give-up wants seconds");
+        } else if (strcmp(argv[i], "--timeout") == 0 && i + 1 < argc) {
+            options.timeout_s = strtoll(argv[++i], &end, 10);
+            if (*end != '\0' || options.timeout_s < 1 || options.timeout_s > TIMEOUT_S_MAX)
+                return command_usage("import", "--timeout wants seconds from 1 to %d",
+                                     TIMEOUT_S_MAX);
+        } else if (strcmp(argv[i], "--journal") == 0 && i + 1 < argc) {
+            options.journal = argv[++i];
         } else if ((argv[i][0] == '-' && argv[i][1] != '\0') || options.file != NULL) {
             return command_usage("import", "import takes no '%s'", argv[i]);
         } else {

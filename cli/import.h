@@ -7,7 +7,11 @@
 struct import_options {
     const char *file;  // "-": standard input; gzip is recognised
     int64_t give_up_s; // how long one command is tried again while a service does not answer
+    int64_t timeout_s; // how long one attempt may take
     const char *label; // of the progress bar
+    // NULL or a file: "<command id> <outcome> <attempts> <status> <service>.<Method>" is added for
+    // each command; outcome: acknowledged, refused, or unknown (given up: it may have happened)
+    const char *journal;
 };
 
 struct import_result {

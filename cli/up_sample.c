@@ -22,6 +22,7 @@ enum {
     READ_MODELS_MS_MAX = 120000,
     SETTLE_MS_MAX = 15000, // a long stream takes longer to look through: that is no trouble
     GIVE_UP_S = 60,
+    TIMEOUT_S = 10,
 };
 
 static enum nova_status write_sample(const char *path, struct error *err)
@@ -72,7 +73,8 @@ enum nova_status up_sample(struct up *up, struct error *err)
     }
     if (up->empty)
         return no_sample(up, err);
-    const struct import_options options = {path, GIVE_UP_S, "sample"};
+    const struct import_options options = {
+        .file = path, .give_up_s = GIVE_UP_S, .timeout_s = TIMEOUT_S, .label = "sample"};
     enum nova_status status = write_sample(path, err);
     if (status == NOVA_OK)
         status = import_run(&result, up->settings, &options, err);

@@ -31,7 +31,8 @@ TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/tes
 # `./nova test fault`: those that kill, stop, cut, wipe, damage and restore.
 FAULT = [f"integration/{name}_test" for name in (
     "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "recovery", "recovery_kill",
-    "backup", "consumer", "up", "outbox_hazards", "inbox_hazards", "command_hazards")]
+    "backup", "consumer", "up", "outbox_hazards", "inbox_hazards", "command_hazards")] + [
+        "chaos/chaos_test"]
 
 SCRIPTS = {".py": sys.executable, ".sh": "bash"}
 
@@ -41,7 +42,7 @@ def programs(build):
     for source in sorted((ROOT / "test/unit").glob("test_*.c")):
         yield f"unit/{source.stem}", [str(build / "test" / source.stem)]
     for folder, pattern in (("unit", "*_test.*"), ("integration", "*_test.*"), ("tidy", "*_test.*"),
-                            ("sim", "*_test.*")):
+                            ("sim", "*_test.*"), ("chaos", "*_test.*")):
         for script in sorted((ROOT / "test" / folder).glob(pattern)):
             if script.suffix in SCRIPTS:
                 yield f"{folder}/{script.stem}", [SCRIPTS[script.suffix], str(script)]

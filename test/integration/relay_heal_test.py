@@ -17,6 +17,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from caller import Caller
+from damage import blocks, flip, server_killed, store
 from instance import Instance, case, main, wait_for
 from log_check import SERVICES, assert_streams_equal_outboxes, stream_leaves
 from nats import Nats
@@ -75,32 +76,11 @@ def healed_after(damage, says=None):
     register()
 
 
-def store():
-    return it.home / "nats/store"
-
-
-def blocks():
-    return sorted((store() / "jetstream/BUS/streams/NOVA_CONTENT/msgs").glob("*.blk"),
-                  key=lambda each: int(each.stem))
-
-
-@contextlib.contextmanager
-def server_killed():
-    """The supervisor is held meanwhile: it would start the server before the damage is done."""
-    os.kill(it.supervisor(), signal.SIGSTOP)
-    try:
-        os.kill(it.state("nats-server")["pid"], signal.SIGKILL)
-        wait_for("its end", lambda: not it.nats_is_healthy())
-        yield
-    finally:
-        os.kill(it.supervisor(), signal.SIGCONT)
-
-
 @case
 def a_store_that_was_wiped_is_filled_again():
     def damage():
-        with server_killed():
-            shutil.rmtree(store())
+        with server_killed(it):
+            shutil.rmtree(store(it))
     healed_after(damage)
 
 
@@ -109,7 +89,7 @@ def a_store_removed_under_the_running_server_is_noticed_and_filled_again():
     starts = it.state("nats-server")["starts"]
 
     def damage():
-        shutil.rmtree(store())
+        shutil.rmtree(store(it))
         append_and_commit(it)  # what it acknowledges now goes into deleted files
         it.ready_again("nats-server", starts)
     wait_for("everything to be at rest", is_whole)
@@ -124,47 +104,39 @@ def a_store_removed_under_the_running_server_is_noticed_and_filled_again():
 @case
 def a_middle_block_that_is_gone_is_found_and_the_stream_made_again():
     def damage():
-        with server_killed():
-            assert len(blocks()) >= BLOCKS_MIN
-            blocks()[len(blocks()) // 2].unlink()
+        with server_killed(it):
+            assert len(blocks(it, "content")) >= BLOCKS_MIN
+            blocks(it, "content")[len(blocks(it, "content")) // 2].unlink()
     healed_after(damage, "the stream is damaged")
-
-
-def flip(block):
-    with block.open("r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        place = chance.randrange(size // 4, size * 3 // 4)
-        byte = os.pread(file.fileno(), 1, place)[0]
-        os.pwrite(file.fileno(), bytes([byte ^ 1 << chance.randrange(8)]), place)
 
 
 @case
 def one_flipped_bit_in_any_block_is_found_and_the_stream_made_again():
     for place in range(BLOCKS_MIN):
         def damage(place=place):
-            with server_killed():
-                flip(blocks()[place])
+            with server_killed(it):
+                flip(blocks(it, "content")[place], chance)
         healed_after(damage, "the stream is damaged")
 
 
 @case
 def a_bit_that_rots_under_the_running_server_is_found_as_well():
-    healed_after(lambda: flip(blocks()[1]), "the stream is damaged")
+    healed_after(lambda: flip(blocks(it, "content")[1], chance), "the stream is damaged")
 
 
 @case
 def the_newest_block_that_is_gone_is_published_again():
     def damage():
-        with server_killed():
-            blocks()[-1].unlink()
+        with server_killed(it):
+            blocks(it, "content")[-1].unlink()
     healed_after(damage)
 
 
 @case
 def a_zeroed_tail_is_published_again():
     def damage():
-        with server_killed():
-            with blocks()[-1].open("r+b") as file:
+        with server_killed(it):
+            with blocks(it, "content")[-1].open("r+b") as file:
                 file.seek(-5000, os.SEEK_END)
                 file.write(bytes(5000))
     healed_after(damage)

@@ -13,9 +13,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from caller import methods
+from damage import supervisor_held
 from instance import NOVA, Instance, case, main, wait_for
 from log_check import SERVICES
 
@@ -96,6 +98,34 @@ def a_sample_is_the_same_for_the_same_seed():
     assert words.most_common(1)[0][1] > 20 * words.most_common(len(words) // 2)[-1][1]
     assert any(each["request"].get("parent_id") for each in commands)  # threads
     refused("sample", "--users", "none", words="--users")
+
+
+@case
+def an_import_keeps_a_journal_of_what_became_of_each_command():
+    def line(method, command_id, **request):
+        return json.dumps({"service": "content", "method": method, "request": request,
+                           "command_id": command_id, "on_behalf_of": str(uuid.uuid4())}) + "\n"
+    journal, file = it.folder / "journal.log", it.folder / "journalled.ndjson"
+    good, bad, open_one = (str(uuid.uuid4()) for _ in range(3))
+    file.write_text(line("CreatePost", good, text="kept") +
+                    line("DeletePost", bad, post_id=str(uuid.uuid4())))
+    it.nova("import", str(file), "--journal", str(journal), code=1)
+    assert sorted(journal.read_text().splitlines()) == sorted([
+        f"{good} acknowledged 1 OK content.CreatePost",
+        f"{bad} refused 1 NOT_FOUND content.DeletePost"])
+    file.write_text(line("CreatePost", open_one, text="nobody is there"))
+    before = it.state("service/content")
+    with supervisor_held(it):
+        os.kill(before["pid"], signal.SIGKILL)
+        it.nova("import", str(file), "--give-up", "0", "--timeout", "2", "--journal", str(journal), code=1)
+    it.ready_again("service/content", before["starts"])
+    told = journal.read_text().splitlines()[2].split()
+    assert told[:2] == [open_one, "unknown"] and told[3] in (
+        "UNAVAILABLE", "DEADLINE_EXCEEDED"), told
+    it.nova("import", str(file), "--journal", str(journal))  # the same id again settles it
+    assert journal.read_text().splitlines()[3].startswith(f"{open_one} acknowledged")
+    refused("import", str(file), "--timeout", "0", words="--timeout wants seconds from 1")
+    refused("import", str(file), "--journal", "/nowhere/journal", words="cannot be written")
 
 
 @case

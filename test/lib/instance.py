@@ -67,6 +67,15 @@ class Instance:
         self.settings = settings or {}  # environment variables: NOVA_RELAY_LEASE_MS and the like
         self.postgres_port, self.nats_port, self.monitor_port = free_ports(3)
 
+    @classmethod
+    def attached(cls, folder, postgres_port, nats_port, monitor_port):
+        """One that somebody else started, to look at only."""
+        it = cls.__new__(cls)
+        it.folder, it.user, it.settings = pathlib.Path(folder), None, {}
+        it.home = it.folder / "home"
+        it.postgres_port, it.nats_port, it.monitor_port = postgres_port, nats_port, monitor_port
+        return it
+
     def environment(self):
         clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
         return dict(clean, NOVA_ROOT=str(self.root), NOVA_HOME=str(self.home),
@@ -123,6 +132,14 @@ class Instance:
             with connection.cursor() as cursor:
                 cursor.execute(statement, values)
                 return cursor.fetchall() if cursor.description else None
+
+    def rows(self, statement):
+        """What a query gives, a few thousand rows at a time: for more than fits into memory."""
+        with contextlib.closing(self.connect()) as connection:
+            with connection.cursor(name="rows") as cursor:
+                cursor.itersize = 5000
+                cursor.execute(statement)
+                yield from cursor
 
     def log(self, name):
         """What a process logged so far: its JSON lines as one text."""

@@ -6,6 +6,7 @@ nkeys by python3-nacl. Whoever asks for a reply of JetStream does so as a reques
 import base64
 import contextlib
 import json
+import os
 import re
 import socket
 import time
@@ -71,7 +72,7 @@ class Nats:
         self.socket = socket.create_connection(("127.0.0.1", instance.nats_port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
-        self.inbox = f"_INBOX.{user}.py{id(self):x}"
+        self.inbox = f"_INBOX.{user}.py{os.getpid()}-{id(self):x}"
         while b"\r\n" not in self.buffer:
             assert self._more(30), "no INFO"
         info = json.loads(self._cut(self.buffer.index(b"\r\n") + 2)[5:])
@@ -102,7 +103,8 @@ class Nats:
         return True
 
     def _cut(self, count):
-        cut, self.buffer = bytes(self.buffer[:count]), self.buffer[count:]
+        cut = bytes(self.buffer[:count])
+        del self.buffer[:count]
         return cut
 
     def _read(self, seconds):
