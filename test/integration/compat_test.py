@@ -5,8 +5,10 @@ version apart on the same streams, and a database that began with the first rele
 import contextlib
 import functools
 import hashlib
+import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import corpus
 from appending import append_and_commit
 from caller import Caller
-from instance import PATIENCE_S, ROOT, Instance, case, main, wait_for
+from instance import BUILD, PATIENCE_S, ROOT, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, contracts, event_of
 from nats import Nats
 
@@ -152,6 +154,25 @@ def a_newer_producers_fields_are_kept_and_its_types_passed_over_and_counted():
                 for cloud, more in [event_of(message)] if more["subject"] == post]
     assert kept[0] == payload.SerializeToString()
     assert newer()("nova.content.v2.PostCreated").FromString(kept[0]).added_later == "of tomorrow"
+
+
+@case
+def a_consumer_that_declares_it_stops_before_an_unknown_type():
+    it, name = shared(), "consumer/content/forget"
+    caught_up(it)
+    before = it.state(name)
+    os.kill(it.supervisor(), signal.SIGSTOP)  # or it would start the consumer again
+    try:
+        os.kill(before["pid"], signal.SIGKILL)
+        for kind in ("user.deleted", "user.frozen", "user.deleted"):
+            append_as(it, "identity", kind, str(uuid.uuid4()), 1, b"")
+        done = subprocess.run([str(BUILD / "test/check_unknown")], env=it.environment(), text=True,
+                              capture_output=True, timeout=PATIENCE_S * 3, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        os.kill(it.supervisor(), signal.SIGCONT)
+    it.ready_again(name, before["starts"])
+    caught_up(it)
 
 
 @case
