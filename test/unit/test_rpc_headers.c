@@ -38,11 +38,12 @@ static void what_is_written_is_read(void **state)
         .on_behalf_of = uuid_v7(),
         .command_id = uuid_v7(),
         .correlation_id = uuid_v7(),
-        .occurred_at_us = 12,
+        .has_occurred_at = true,
+        .occurred_at_us = -12,
         .deadline_us = INT64_MAX,
         .traceparent = TRACEPARENT,
         .min_position_count = 3,
-        .min_positions = {{"identity", 1}, {"content", INT64_MAX}, {"communication", 0}},
+        .min_positions = {{"identity", 1}, {"content", RPC_POSITION_MAX}, {"communication", 0}},
     };
     struct rpc_headers out;
     natsMsg *msg = message();

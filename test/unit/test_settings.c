@@ -346,15 +346,15 @@ static void a_homes_ports_are_known_by_the_home_alone(void **state)
     mkdir("home", 0700);
     mkdir("home/run", 0700);
     write_file("home/run/ports.yaml", "postgres:\n  port: 25432\n");
-    assert_port(false, NULL, 25432, "ports.yaml:2");
-    assert_port(true, NULL, 25432, "ports.yaml:2"); // the same again, unless it is told otherwise
+    assert_port(false, NULL, 25432, "ports.yaml:2:9");
+    assert_port(true, NULL, 25432, "ports.yaml:2:9"); // the same again, unless it is told otherwise
     assert_port(false, "postgres.port=3", 3, "--set");
     setenv("NOVA_POSTGRES_PORT", "4", 1);
     assert_port(false, NULL, 4, "NOVA_POSTGRES_PORT");
     unsetenv("NOVA_POSTGRES_PORT");
     write_file("nova.yaml", "postgres:\n  port: 35432\n");
-    assert_port(false, NULL, 25432, "ports.yaml:2"); // there it listens
-    assert_port(true, NULL, 35432, "nova.yaml:2");   // there it will
+    assert_port(false, NULL, 25432, "ports.yaml:2:9"); // there it listens
+    assert_port(true, NULL, 35432, "nova.yaml:2:9");   // there it will
     unlink("home/run/ports.yaml");
     rmdir("home/run");
 }
