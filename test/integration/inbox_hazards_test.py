@@ -220,7 +220,7 @@ def a_deadlock_or_a_full_disk_parks_nothing():
                 f" passes' using errcode = '{state}'; end if; " + counted("post_id")) as applied:
             it.sql("create sequence public.tries")
             ids = posts(caller, 3)
-            wait_for(f"the posts in spite of {state}", lambda ids=ids: indexed(ids), 60)
+            wait_for(f"the posts in spite of {state}", lambda ids=ids: indexed(ids), 180)
             assert sorted(applied()) == sorted(ids)
             assert it.sql("select last_value >= 6 from public.tries") == [(True,)]
             it.sql("drop sequence public.tries")
@@ -345,7 +345,7 @@ def a_hundred_thousand_events_are_read_with_the_real_credentials():
     wait_for("everything to be at rest", it.is_caught_up, 400)
     took_s = time.monotonic() - began
     end = it.sql("select count(*) from content.outbox")[0][0]
-    assert end > EVENTS and checkpoint("search/search_index", "content") == end
+    assert end >= EVENTS and checkpoint("search/search_index", "content") == end
     # The relay reads its stream through with an ordered consumer when it starts.
     relay = it.state("relay/content")
     os.kill(relay["pid"], signal.SIGKILL)
