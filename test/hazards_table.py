@@ -93,8 +93,12 @@ OUTBOX = [
            integration/restore_test/new_events_on_reused_positions_are_not_published
            integration/restore_test/the_other_services_go_on
            integration/outbox_hazards_test/postgresqls_data_deleted_and_the_streams_kept_is_noticed
-           unit/test_relay_state/an_outbox_that_lacks_an_event_stops_it_until_it_is_started_again""",
-        "commands that take the events back or begin a new log id"),
+           integration/recovery_test/without_new_events_the_stream_is_taken_back_as_it_was
+           integration/recovery_test/with_new_events_taking_back_is_refused_and_a_fork_named
+           integration/recovery_test/a_fork_keeps_the_extra_events_and_ends_whole
+           integration/recovery_kill_test/postgres_data_deleted_and_the_streams_kept
+           integration/backup_test/beside_streams_that_know_more_nobody_appends_before_the_operator_decides
+           unit/test_relay_state/an_outbox_that_lacks_an_event_stops_it_until_it_is_started_again"""),
     Row("a_writer_without_synchronous_commit",
         "A writer with synchronous_commit off: the event is visible, published, then lost in a crash",
         "append refuses",
@@ -110,7 +114,7 @@ OUTBOX = [
         "A foreign message in the stream (somebody's publish, a reply subject pointed at it)",
         "nobody but the relay may publish there; if one is there, it counts as damage",
         """integration/relay_heal_test/a_foreign_message_counts_as_damage
-           integration/bus_test/what_communication_may_not_publish_is_refused
+           integration/bus_test/what_may_not_be_published_is_refused
            integration/bus_test/a_reply_subject_writes_into_nobodys_stream
            unit/test_relay_state/a_message_that_cannot_be_read_is_damage"""),
     Row("the_first_publish_is_not_fenced",
@@ -123,7 +127,7 @@ OUTBOX = [
         "A refused or timed-out publish is reported nowhere (no MaxWait: no callback; a permission "
         "error only in the connection's error handler)",
         "every publish ends in an answer or a resynchronisation",
-        "integration/relay_heal_test/a_permission_taken_away_is_said_and_nothing_is_lost"),
+        "integration/relay_heal_test/a_permission_taken_away_fails_the_process_and_nothing_is_lost"),
     Row("dedupe_ends_with_its_window",
         "Dedupe by Nats-Msg-Id ends with its window and is silent",
         "nothing depends on it",
@@ -137,8 +141,9 @@ OUTBOX = [
         "Event larger than the server's max_payload",
         "refused at append with a clear error, never stuck in the relay",
         """integration/migrations_test/an_oversize_payload_is_refused
-           integration/event_store_test/no_event_is_harmless_and_a_batch_over_the_limit_is_refused_whole""",
-        "pending: 1 MiB + 1 by every way a payload can come (capacity)"),
+           integration/event_store_test/no_event_is_harmless_and_a_batch_over_the_limit_is_refused_whole
+           integration/capacity_test/an_event_beyond_the_bound_is_refused_at_append_and_the_largest_passes_the_relay
+           integration/capacity_test/a_request_beyond_the_bus_is_refused_in_words"""),
     Row("nats_servers_disk_is_full",
         "nats-server disk full: 2.9.10 deadlocks without an error or a log line",
         "never reached: `max_file_store` below the disk and free space watched; if it is, appends go "
@@ -264,15 +269,18 @@ INBOX = [
         "Old events meet new code",
         "upcasters; every schema version ever written is in a corpus that is read in the tests",
         """unit/test_decode/an_old_type_is_opened_by_its_own_name_and_turned
-           unit/test_decode/a_chain_of_turns_is_followed_to_its_end""",
-        "pending: a corpus of every event version (capacity)"),
+           unit/test_decode/a_chain_of_turns_is_followed_to_its_end
+           integration/compat_test/every_event_type_and_every_field_of_it_is_in_the_corpus
+           integration/compat_test/every_event_of_the_corpus_passes_the_projections"""),
     Row("an_unknown_type_or_field",
         "Unknown event type or field arrives (newer producer)",
         "skipped and counted, or kept, as declared; never a crash",
         """integration/consumer_test/an_unknown_type_is_skipped
            unit/test_decode/unknown_and_unwanted_types_are_told_apart
-           unit/test_decode/a_field_of_a_newer_contract_is_no_error""",
-        "pending: a newer contract's producer on the same streams (capacity)"),
+           unit/test_decode/a_field_of_a_newer_contract_is_no_error
+           integration/compat_test/a_newer_producers_fields_are_kept_and_its_types_passed_over_and_counted
+           integration/compat_test/a_consumer_that_declares_it_stops_before_an_unknown_type
+           integration/compat_test/a_newer_consumer_reads_an_older_producers_stream"""),
     Row("two_sources_in_another_order",
         "Two sources arrive in different order (profile before user)",
         "handlers commute or wait; end state equals any order",
@@ -381,7 +389,8 @@ BEHAVIOURS = [
             {STORE}positions_above_2_to_the_31_are_positions"""),
     Row("migrated_equals_fresh", "14. A schema migrated from the oldest version",
         "is identical to a fresh one",
-        "", "pending: a database of the oldest version (capacity)"),
+        """integration/compat_test/released_migrations_never_change
+           integration/compat_test/a_database_of_the_first_release_becomes_equal_to_a_fresh_one"""),
 ]
 
 SECTIONS = [("Outbox and relay", OUTBOX), ("Inbox and projections", INBOX),

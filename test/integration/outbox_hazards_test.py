@@ -509,7 +509,7 @@ def postgresqls_data_deleted_and_the_streams_kept_is_noticed():
     shutil.rmtree(data)
     if (it.home / "pg").is_symlink():
         (it.home / "pg").unlink()
-    it.up()
+    it.up(code=1)  # which says that a relay stopped
     said = "PostgreSQL was restored from an older copy"
     wait_for("the relay to notice", lambda: said in it.log(RELAY))
     append_and_commit(it, count=100)
