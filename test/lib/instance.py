@@ -56,14 +56,13 @@ def is_dead(pid):
 class Instance:
     """One home with its own ports; a context that stops it whatever happens."""
 
-    def __init__(self, mode=0o755, user=None, parent=None, settings=None, root=ROOT):
+    def __init__(self, mode=0o755, user=None, parent=None, settings=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nova-up.", dir=parent))
         self.folder.chmod(mode)
         if user:
             shutil.chown(self.folder, user)
         self.home = self.folder / "home"
         self.user = user
-        self.root = root  # where migrations are read
         self.settings = settings or {}  # environment variables: NOVA_RELAY_LEASE_MS and the like
         self.postgres_port, self.nats_port, self.monitor_port = free_ports(3)
 
@@ -78,7 +77,7 @@ class Instance:
 
     def environment(self):
         clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
-        return dict(clean, NOVA_ROOT=str(self.root), NOVA_HOME=str(self.home),
+        return dict(clean, NOVA_ROOT=str(ROOT), NOVA_HOME=str(self.home),
                     NOVA_POSTGRES_PORT=str(self.postgres_port), NOVA_NATS_PORT=str(self.nats_port),
                     NOVA_NATS_MONITOR_PORT=str(self.monitor_port), **self.settings)
 
@@ -122,8 +121,8 @@ class Instance:
     def password(self, role):
         return (self.home / "credentials/postgres" / role).read_text().strip()
 
-    def connect(self, role="nova"):
-        return psycopg2.connect(host="127.0.0.1", port=self.postgres_port, user=role, dbname="nova",
+    def connect(self, role="nova", database="nova"):
+        return psycopg2.connect(host="127.0.0.1", port=self.postgres_port, user=role, dbname=database,
                                 password=self.password(role), connect_timeout=5)
 
     def sql(self, statement, values=None):
