@@ -20,7 +20,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import corpus
-from appending import append, append_and_commit
+from appending import append
 from caller import Caller
 from instance import BUILD, NOVA, PATIENCE_S, ROOT, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, contracts, event_of
