@@ -210,8 +210,8 @@ def an_import_backs_off_and_ends_with_every_command_once():
 @case
 def an_event_beyond_the_bound_is_refused_at_append_and_the_largest_passes_the_relay():
     it = shared()
-    envelope = {"type": "t" * 64, "aggregate_type": "a" * 64, "actor": "x" * 256,
-                "traceparent": "p" * 64}
+    envelope = {"type": "t." + "t" * 62, "aggregate_type": "a" * 64, "actor": "x" * 128,
+                "traceparent": "p" * 55}
     beyond = [("payload", bytes(1024 * 1024 + 1)), ("type", "two words"), ("type", "post.*"),
               *[(each, envelope[each] + "y") for each in envelope]]
     for column, value in beyond:
@@ -228,7 +228,7 @@ def an_event_beyond_the_bound_is_refused_at_append_and_the_largest_passes_the_re
 def append_wide(it, columns):
     ids = {name: str(uuid.uuid4()) for name in (
         "event_id", "aggregate_id", "command_id", "correlation_id", "causation_id")}
-    row = {**ids, **columns, "version": 1, "command_index": 0, "command_digest": b"\0" * 64}
+    row = {**ids, **columns, "version": 1, "command_index": 0, "command_digest": bytes(32)}
     names = list(row)
     with contextlib.closing(it.connect("content_service")) as connection:
         with connection.cursor() as cursor:
@@ -249,7 +249,7 @@ def a_request_beyond_the_bus_is_refused_in_words():
 BACKLOG_SQL = """insert into identity.outbox (event_id, type, aggregate_type, aggregate_id, version,
  actor, command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,
  payload) select gen_random_uuid(), 'session.started', 'session', gen_random_uuid(), 1, 'operator',
- gen_random_uuid(), 0, '\\x00', gen_random_uuid(), gen_random_uuid(), clock_timestamp(),
+ gen_random_uuid(), 0, sha256(''), gen_random_uuid(), gen_random_uuid(), clock_timestamp(),
  decode(repeat('0a', 150), 'hex') from generate_series(1, %s)"""
 
 

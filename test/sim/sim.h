@@ -216,6 +216,7 @@ struct nats {
 struct writer {
     uint64_t transaction; // 0: holds no lock
     uint16_t command, aggregate, version, count, inserted;
+    int64_t reserved; // the position of an INSERT that waits for another's row; 0: none does
     int16_t positions[ROWS_PER_COMMAND];
     uint32_t pg_epoch;
     int64_t wake_ms;
@@ -310,7 +311,8 @@ static inline struct uuid sim_uuid(uint8_t kind, uint32_t number)
 
 // sim_outbox.c
 enum may { MAY_GO_ON, MAY_WAIT, MAY_NOT };
-// An INSERT of this row: what its unique indexes say. MAY_GO_ON: it stands open at *position.
+// An INSERT of this row: what its unique indexes say. It takes its position first (*position 0:
+// none yet), so that one that waits keeps it, and one that may not be leaves it void.
 enum may sim_outbox_insert(struct outbox_model *outbox, const struct row *row, int64_t *position);
 void sim_outbox_commit(struct world *world, int64_t position);
 void sim_outbox_init(struct world *world);
@@ -328,6 +330,7 @@ void sim_durable_make(struct nats *nats, int64_t from_n);
 int64_t sim_durable_next(struct nats *nats); // the next message that it delivers; 0: none
 void sim_nats_step(struct world *world);     // handles one publish
 void sim_nats_restart(struct world *world, bool keeps_late);
+void sim_nats_expire(struct nats *nats); // what was delivered and not acknowledged comes again
 void sim_nats_truncate(struct world *world, int64_t last);
 void sim_nats_make_again(struct world *world);
 void sim_nats_damage(struct world *world, enum sim_fault fault);
@@ -342,6 +345,11 @@ void sim_consumer_step(struct world *world, struct consumer *consumer);
 void sim_consumer_take_over(struct world *world);
 bool sim_is_poison(const struct world *world, uint32_t event);
 bool sim_is_wanted(const struct world *world, uint32_t event);
+
+// sim_replay.c
+// Plays a history that was recorded on real servers (test/sim/replay_test.py) on the models; false:
+// they contradict it, and the line was said.
+bool sim_replay(struct world *world, const char *path);
 
 // sim_world.c
 void sim_init(struct world *world, uint64_t seed, uint32_t faults_on);

@@ -127,8 +127,8 @@ static void consumer_read(struct world *world, struct consumer *consumer)
         inbox_has_failed(&consumer->state);
         return;
     }
-    if (sim_fault(world, FAULT_REDELIVER, 30) && nats->durable.ack_floor < nats->durable.next)
-        nats->durable.next = nats->durable.ack_floor + 1; // nothing was acknowledged in time
+    if (sim_fault(world, FAULT_REDELIVER, 30))
+        sim_nats_expire(nats); // nothing was acknowledged in time
     while (count < most && consumer_take(world, consumer, &count, &bad))
         continue;
     if (count > 0)

@@ -36,6 +36,7 @@ void sim_writer_abort(struct world *world, struct writer *writer)
         outbox_forget(&world->pg.outbox, writer->positions[i]);
     writer->transaction = 0;
     writer->inserted = 0;
+    writer->reserved = 0;
 }
 
 void sim_outbox_commit(struct world *world, int64_t position)
@@ -62,6 +63,8 @@ static enum may outbox_unique(const struct outbox_model *outbox, int64_t positio
 
 enum may sim_outbox_insert(struct outbox_model *outbox, const struct row *row, int64_t *position)
 {
+    if (*position == 0)
+        *position = outbox->next++;
     enum may may = SIM_RULE(sql, VERSION)
                        ? outbox_unique(outbox, outbox->version_at[row->aggregate][row->version])
                        : MAY_GO_ON;
@@ -69,7 +72,6 @@ enum may sim_outbox_insert(struct outbox_model *outbox, const struct row *row, i
         may = outbox_unique(outbox, outbox->command_at[row->command]);
     if (may != MAY_GO_ON)
         return may;
-    *position = outbox->next++;
     outbox->rows[*position] = *row;
     outbox->rows[*position].state = ROW_OPEN;
     outbox->rows[*position].log = outbox->log;
@@ -126,13 +128,12 @@ static void writer_insert(struct world *world, struct writer *writer)
                       .command = writer->command,
                       .event = (uint16_t)(world->events + 1),
                       .first = writer->inserted == 0};
-    int64_t position;
-    if (world->pg.outbox.next > POSITIONS) { // a crash has used them up
+    if (writer->reserved == 0 && world->pg.outbox.next > POSITIONS) { // a crash has used them up
         sim_writer_abort(world, writer);
         writer->command = 0;
         return;
     }
-    switch (sim_outbox_insert(&world->pg.outbox, &row, &position)) {
+    switch (sim_outbox_insert(&world->pg.outbox, &row, &writer->reserved)) {
     case MAY_WAIT:
         return;
     case MAY_NOT: // loads and decides again, or meets its own events
@@ -144,7 +145,8 @@ static void writer_insert(struct world *world, struct writer *writer)
     world->events++;
     world->event_aggregate[row.event] = row.aggregate;
     world->event_version[row.event] = row.version;
-    writer->positions[writer->inserted++] = (int16_t)position;
+    writer->positions[writer->inserted++] = (int16_t)writer->reserved;
+    writer->reserved = 0;
 }
 
 static void writer_commit(struct world *world, struct writer *writer)

@@ -188,6 +188,12 @@ void sim_durable_make(struct nats *nats, int64_t from_n)
     nats->durable.ack_floor = nats->durable.delivered = from_n - 1;
 }
 
+void sim_nats_expire(struct nats *nats)
+{
+    if (nats->durable.ack_floor < nats->durable.next)
+        nats->durable.next = nats->durable.ack_floor + 1;
+}
+
 int64_t sim_durable_next(struct nats *nats)
 {
     if (!nats->durable.exists || nats->durable.stuck)
