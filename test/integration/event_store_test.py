@@ -213,10 +213,10 @@ def reading_from_anywhere_gives_what_is_there_and_no_more():
         events = [event_of(message)[0].id for _, message in auditor.stream("NOVA_CONTENT")]
         backward = []
         for sequence in range(len(events), 0, -1):
-            raw = auditor.request("$JS.API.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % sequence)
+            raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % sequence)
             backward.append(event_of(raw)[0].id)
         assert backward == events[::-1]
-        raw = auditor.request("$JS.API.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % (len(events) + 1))
+        raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % (len(events) + 1))
         assert raw.headers["Status"] == "404"
 
 
@@ -242,7 +242,7 @@ def a_reader_of_everything_skips_no_late_commit_and_no_gap_stops_it():
             it.connect("content_service")) as gone:
         before, one = last_n(), str(uuid.uuid4())
         for connection, aggregate in ((late, one), (gone, str(uuid.uuid4()))):
-            connection.cursor().execute(SQL, (aggregate, 1, str(uuid.uuid4()), 0, b"", b""))
+            connection.cursor().execute(SQL, (aggregate, 1, str(uuid.uuid4()), 0, bytes(32), b""))
         ids = append_and_commit(it, count=5)
         gone.rollback()
         assert last_n() == before  # behind a position that may still be filled
@@ -307,7 +307,7 @@ def delivered(admin, name, config, count_max):
                        {"stream_name": "NOVA_CONTENT", "config": config})
     assert "error" not in answer, answer
     sid = admin.subscribe(f"{admin.inbox}.{name}")
-    admin.publish(f"$JS.API.CONSUMER.MSG.NEXT.NOVA_CONTENT.{name}", json.dumps(
+    admin.publish(f"{admin.js}.CONSUMER.MSG.NEXT.NOVA_CONTENT.{name}", json.dumps(
         {"batch": count_max, "no_wait": True}).encode(), f"{admin.inbox}.{name}")
     found = []
     while len(found) < count_max and (message := admin.next(sid, 5)) and message.data:
@@ -408,7 +408,7 @@ def partitions_are_disjoint_and_together_everything():
             events += number
         assert events == state["messages"]
         for sequence in range(1, min(state["last_seq"], 600) + 1):
-            raw = auditor.request("$JS.API.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % sequence)
+            raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % sequence)
             aggregate = event_of(raw)[0].attributes["subject"].ce_string
             subject = raw.headers["Nats-Subject"]
             fnv = 14695981039346656037
@@ -432,7 +432,7 @@ def correlation_is_copied_and_causation_is_the_direct_cause():
     wait_for("the stream", it.is_caught_up)
     with Nats(it, "auditor") as auditor:
         end = auditor.api("STREAM.INFO.NOVA_CONTENT")["state"]["last_seq"]
-        raw = auditor.request("$JS.API.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % (end - 1))
+        raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % (end - 1))
     assert event_of(raw)[1]["correlationid"] == correlation
     assert event_of(raw)[1]["causationid"] == command
 
@@ -473,12 +473,12 @@ def rows_and_checkpoint_are_one_transaction_and_a_dead_connection_frees_its_lock
         assert len(looker.seen) > 3 and all(rows == up for rows, up in looker.seen), looker.seen
         # A session that dies with the consumer's lock in its hand.
         with contextlib.closing(it.connect()) as holder, holder.cursor() as cursor:
-            cursor.execute("select pg_advisory_xact_lock(hashtextextended("
-                           "'nova inbox search/search_index', 0)), pg_backend_pid()")
-            pid = cursor.fetchone()[1]
+            cursor.execute("select pg_backend_pid() from search.checkpoint"
+                           " where consumer = 'search/search_index' for update")
+            pid = cursor.fetchone()[0]
             made = post(caller, title="locked")
             wait_for("the consumer to wait", lambda: it.sql(
-                "select 1 from pg_locks where locktype = 'advisory' and not granted"))
+                "select 1 from pg_locks where locktype = 'transactionid' and not granted"))
             assert it.sql("select 1 from search.post_index where post_id = %s", (made,)) == []
             it.sql("select pg_terminate_backend(%s)", (pid,))
         wait_for("the post", lambda: it.sql(

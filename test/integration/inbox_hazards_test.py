@@ -307,7 +307,7 @@ def many_events(count, aggregate=None):
     it.sql("insert into content.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
            " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
            f" payload) select gen_random_uuid(), 'test.happened', 'test', {identifier}, v, 'test',"
-           " gen_random_uuid(), 0, '', gen_random_uuid(), gen_random_uuid(), clock_timestamp(),"
+           " gen_random_uuid(), 0, sha256(''), gen_random_uuid(), gen_random_uuid(), clock_timestamp(),"
            " 'nothing' from generate_series(1, %(count)s) as v",
            {"aggregate": aggregate, "count": count})
 

@@ -188,7 +188,7 @@ def after_a_pause_longer_than_any_window_nothing_comes_twice():
             over = time.monotonic() + 2 * window_s
             wait_for("the window to be over", lambda: time.monotonic() > over)
         wait_for("the events behind the pause", lambda: last_n(auditor) == before + 50)
-        raw = auditor.request("$JS.API.DIRECT.GET.NOVA_CONTENT", b'{"last_by_subj":'
+        raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT", b'{"last_by_subj":'
                               b'"nova.evt.content.>"}')
         assert "Nats-Msg-Id" not in raw.headers and "Nats-Sequence" in raw.headers, raw.headers
     assert is_whole()
@@ -227,7 +227,7 @@ def publishes_that_nobody_answers_are_no_storm():
 def no_stream():
     """Whether nobody answers for the stream; None: not known."""
     with Nats(it, "auditor") as auditor:
-        answer = auditor.request("$JS.API.STREAM.INFO.NOVA_CONTENT", b"", seconds=2)
+        answer = auditor.request(f"{auditor.js}.STREAM.INFO.NOVA_CONTENT", b"", seconds=2)
         return None if answer is None else answer.no_responders or b'"error"' in answer.data
 
 

@@ -152,9 +152,9 @@ static void relay_make_again(struct world *world, struct relay *relay,
     relay_was_made_again(&relay->state);
 }
 
-// Writers are let in: nothing in the stream as it was compared may be unknown to the restored outbox.
-// (What another relay still had in its hands and publishes now is met at the next publish, which is
-// refused: then this one stops.)
+// Writers are let in: nothing in the stream as it was compared may be unknown to the restored
+// outbox. (What another relay still had in its hands and publishes now is met at the next publish,
+// which is refused: then this one stops.)
 static void relay_admit(struct world *world, struct relay *relay)
 {
     for (int64_t n = 1; n <= relay->state.end.last_n && n <= world->nats.last; n++) {
