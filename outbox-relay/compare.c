@@ -9,15 +9,23 @@
 struct compare {
     struct outbox_event *events;
     size_t count, room;
+    int64_t n, position; // of the last one that is in its place
 };
 
-static void compare_note(void *context, const struct stream_message *message)
+static void compare_note(struct compare *compare, const struct stream_message *message)
 {
-    struct compare *compare = context;
     const struct event *event = &message->event;
     assert(compare->count < compare->room);
     compare->events[compare->count++] = (struct outbox_event){
         event->n, event->position, event->event_id, event->log_id, .same = false};
+}
+
+static void compare_note_good(void *context, const struct stream_message *message)
+{
+    struct compare *compare = context;
+    compare_note(compare, message);
+    compare->n = message->event.n;
+    compare->position = message->event.position;
 }
 
 // One by one, and past what is wrong: slow, for a stream that will be made again.
@@ -28,15 +36,17 @@ static enum nova_status compare_read_damaged(const char **damage, struct compare
 {
     struct arena *arena = arena_create();
     enum nova_status status = NOVA_OK;
-    int64_t position = 0;
     for (int64_t n = step->first_n; n <= step->last_n && status == NOVA_OK; n++) {
         const char *wrong = NULL;
         struct stream_message message;
         status = stream_read(&message, &wrong, stream, n, arena, err);
         if (status == NOVA_OK && wrong == NULL) {
-            wrong = relay_message_wrong(n, message.event.n, position, message.event.position);
-            position = message.event.position;
-            compare_note(compare, &message);
+            wrong =
+                relay_message_wrong(n, message.event.n, compare->position, message.event.position);
+            if (wrong == NULL)
+                compare_note_good(compare, &message);
+            else
+                compare_note(compare, &message); // it may be an only copy all the same
         }
         if (*damage == NULL)
             *damage = wrong;
@@ -48,13 +58,13 @@ static enum nova_status compare_read_damaged(const char **damage, struct compare
 }
 
 static enum nova_status compare_count(struct relay_compared *out, struct outbox *outbox,
-                                      int64_t last_n, struct error *err)
+                                      struct error *err)
 {
     enum nova_status status = outbox_count(&out->count, outbox, out->position, err);
-    if (status == NOVA_OK && out->count != last_n)
+    if (status == NOVA_OK && out->count != out->n)
         log_warn("relay: the outbox has not as many events as the stream",
                  LOG_TEXT("service", outbox->service), LOG_INT("outbox", out->count),
-                 LOG_INT("stream", last_n), LOG_INT("position", out->position));
+                 LOG_INT("stream", out->n), LOG_INT("position", out->position));
     return status;
 }
 
@@ -78,8 +88,8 @@ enum nova_status relay_compare(struct relay_compared *out, struct stream *stream
     enum nova_status status =
         step->damaged
             ? compare_read_damaged(&out->damage, &compare, stream, step, alive, context, err)
-            : stream_walk(&out->damage, stream, step->first_n, step->last_n, compare_note, &compare,
-                          err);
+            : stream_walk(&out->damage, stream, step->first_n, step->last_n, compare_note_good,
+                          &compare, err);
     if (status == NOVA_OK && compare.count > 0)
         status = outbox_compare(compare.events, compare.count, outbox, arena, err);
     for (size_t i = 0; i < compare.count && status == NOVA_OK; i++) {
@@ -87,8 +97,9 @@ enum nova_status relay_compare(struct relay_compared *out, struct stream *stream
             compare_tell(outbox, &compare.events[i]);
         out->same = out->same && compare.events[i].same;
     }
-    out->position = compare.count > 0 ? compare.events[compare.count - 1].position : 0;
-    if (status == NOVA_OK && step->count && out->damage == NULL)
-        status = compare_count(out, outbox, step->last_n, err);
+    out->position = compare.position;
+    out->n = compare.n;
+    if (status == NOVA_OK && step->count)
+        status = compare_count(out, outbox, err);
     return status;
 }

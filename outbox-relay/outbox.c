@@ -47,7 +47,7 @@ void outbox_open(struct outbox *out, const char *service, struct pg *pg)
         " owner_name = $2, lease_until = clock_timestamp() + $3 * interval '1 ms', phase = $4,"
         " why = $5, n = $6, position = $7, told_at = clock_timestamp()"
         " WHERE owner = $1 OR lease_until < clock_timestamp()"
-        " RETURNING paused_at IS NOT NULL, restored_at IS NOT NULL",
+        " RETURNING paused_at IS NOT NULL, restored_at IS NOT NULL, epoch",
         service);
     out->sql_writers = arena_printf(
         out->sql,
@@ -261,7 +261,8 @@ enum nova_status outbox_lease(struct outbox_leased *out, struct outbox *outbox,
     *out = (struct outbox_leased){false};
     enum nova_status status = pg_query(&row, outbox->pg, outbox->sql_lease, params, 7, err);
     if (pg_rows(row) == 1)
-        *out = (struct outbox_leased){true, pg_get_bool(row, 0, 0), pg_get_bool(row, 0, 1)};
+        *out = (struct outbox_leased){true, pg_get_bool(row, 0, 0), pg_get_bool(row, 0, 1),
+                                      pg_get_int8(row, 0, 2)};
     pg_result_destroy(&row);
     return status;
 }

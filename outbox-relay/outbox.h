@@ -75,6 +75,7 @@ struct outbox_leased {
     bool held;     // false: another relay has it, and nothing else is known
     bool paused;   // by an operator
     bool restored; // from a backup, and not compared with the stream yet: nobody may append
+    int64_t epoch; // grows whenever the lease changes hands
 };
 
 // Takes or renews the lease, and tells what holds the relay.

@@ -31,6 +31,7 @@ struct relay {
     enum relay_phase told; // the phase that was logged last
     struct uuid owner;
     struct bus_connection *connection;
+    int64_t epoch;       // of the lease, when it was last ours
     uint64_t reconnects; // of the connection, as the machine knows it
     struct pg *pg;
     struct outbox outbox;
@@ -209,6 +210,9 @@ static enum nova_status relay_lease(struct outbox_leased *out, struct relay *rel
     if (status != NOVA_OK)
         return status;
     relay_was_leased(&relay->state, out->held, now_ms());
+    if (out->held && out->epoch != relay->epoch)
+        relay_was_away(&relay->state);
+    relay->epoch = out->held ? out->epoch : relay->epoch;
     if (out->held)
         relay_is_held(&relay->state, out->paused, out->restored);
     return NOVA_OK;

@@ -67,7 +67,7 @@ static struct relay_step relay_next_compare(const struct relay_state *state)
     return (struct relay_step){.action = RELAY_DO_COMPARE,
                                .first_n = first_n,
                                .last_n = last_n,
-                               .count = !state->counted && state->damage == NULL,
+                               .count = !state->counted || state->damage != NULL,
                                .damaged = state->damage != NULL};
 }
 
@@ -112,6 +112,13 @@ struct relay_step relay_next(const struct relay_state *state, int64_t now_ms)
     return (struct relay_step){.action = RELAY_DO_WAIT, .wait_ms = RELAY_PAUSE_MS};
 }
 
+static void relay_resynchronise(struct relay_state *state, const char *why)
+{
+    if (state->phase != RELAY_STANDBY && state->phase != RELAY_STOPPED &&
+        state->phase != RELAY_PAUSED)
+        relay_enter(state, RELAY_INSPECT, why);
+}
+
 void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms)
 {
     state->leased = true;
@@ -123,6 +130,12 @@ void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms)
         state->suspect_n = 1; // another one published meanwhile
         relay_enter(state, RELAY_INSPECT, "took the lease");
     }
+}
+
+void relay_was_away(struct relay_state *state)
+{
+    state->suspect_n = 1;
+    relay_resynchronise(state, "another relay held the lease meanwhile");
 }
 
 void relay_is_held(struct relay_state *state, bool paused, bool restored)
@@ -203,7 +216,7 @@ void relay_was_compared(struct relay_state *state, const struct relay_compared *
     assert(state->phase == RELAY_COMPARE);
     int64_t last_n = state->end.last_n;
     bool counts = relay_next_compare(state).count, same = compared->same;
-    if (counts && compared->damage == NULL && compared->count != last_n && RELAY_RULE(COUNT))
+    if (counts && compared->count != compared->n && RELAY_RULE(COUNT))
         same = false;
     if (state->damage == NULL && compared->damage != NULL) {
         state->damage = compared->damage;
@@ -307,13 +320,6 @@ void relay_has_waited(struct relay_state *state)
 }
 
 // ---- what may happen at any time ----------------------------------------------------------------
-
-static void relay_resynchronise(struct relay_state *state, const char *why)
-{
-    if (state->phase != RELAY_STANDBY && state->phase != RELAY_STOPPED &&
-        state->phase != RELAY_PAUSED)
-        relay_enter(state, RELAY_INSPECT, why);
-}
 
 void relay_publish_has_failed(struct relay_state *state, int64_t acknowledged_n)
 {

@@ -26,11 +26,14 @@
 //   COUNT     and, seen once on each connection to PostgreSQL, exactly as many events up to there:
 //             an older copy may hold the last one and lack an earlier one, whose writer was slower.
 //   SUSPECT   and every event behind the last acknowledged one, after a failed publish; after a
-//             connect and after taking the lease the last RELAY_SUSPECT_MAX ones. One publish of a
+//             connect and after taking the lease (anew, also when a relay slept through
+//             another one's) the last RELAY_SUSPECT_MAX ones. One publish of a
 //             pipeline may meet its expectation behind others' messages: a dead relay's that were
 //             still under way when PostgreSQL was restored, or an administrator's.
 //   KEEP      a damaged stream is not deleted while it holds an event that the outbox does not: it
 //             may be the only copy.
+//             Nor when the outbox does not count as many events up to the last good message as that
+//             one's number says: then one of those that cannot be read any more was unknown to it.
 //   RESET     settlement starts anew behind the stream's last event.
 //   PAUSE     while an operator holds it nothing is done but asking for the lease; afterwards
 //             everything is looked at anew, for the operator may have changed it.
@@ -97,6 +100,7 @@ struct relay_compared {
     const char *damage; // something is wrong with a message; NULL: with none
     bool same;          // the outbox holds all of the others
     int64_t position;   // of the last good message; 0 when there is none
+    int64_t n;          // which that one carries
     int64_t count;      // of the outbox's events up to there, when it was asked for
 };
 
@@ -139,6 +143,9 @@ void relay_state_init(struct relay_state *state, const struct relay_limits *limi
 struct relay_step relay_next(const struct relay_state *state, int64_t now_ms);
 
 void relay_was_leased(struct relay_state *state, bool held, int64_t now_ms);
+// Behind that: between this lease and the one before another relay held it, whether or not we saw
+// it (we may have slept). What it published is as strange as on a first look.
+void relay_was_away(struct relay_state *state);
 // Behind each lease that is held: whether an operator paused the relay, and whether the outbox was
 // restored and its service waits.
 void relay_is_held(struct relay_state *state, bool paused, bool restored);

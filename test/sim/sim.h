@@ -187,6 +187,7 @@ struct message {
     uint16_t event;
     uint8_t log;
     bool there, readable, ours;
+    bool moved; // by damage, which may come behind a reading
 };
 
 struct publish {

@@ -4,6 +4,8 @@
 
 #include "test/sim/sim.h"
 
+enum { RESTORE_MS = 1100 };
+
 void sim_outbox_init(struct world *world)
 {
     world->pg.outbox.next = 1;
@@ -232,7 +234,8 @@ void sim_pg_restore(struct world *world)
     struct pg *pg = &world->pg;
     SAY(world, "PostgreSQL is restored from an older copy");
     pg_connections_end(world);
-    // Putting a copy in place takes longer than a publish is under way.
+    // Putting a copy in place takes longer than a relay acts without asking for its lease.
+    pg->up_ms = world->now_ms + RESTORE_MS + draw(world, 2000);
     world->nats.flight_count = world->nats.late_count = 0;
     for (uint32_t i = 0; i < RELAYS; i++)
         world->relay[i].lost_answers = world->relay[i].in_flight;

@@ -45,12 +45,15 @@ static void relay_lease(struct world *world, struct relay *relay)
 {
     struct pg *pg = &world->pg;
     bool held = pg->lease_owner == relay->owner || world->now_ms > pg->lease_until_ms;
+    bool away = held && pg->lease_owner != relay->owner;
     if (held) {
         pg->lease_owner = relay->owner;
         pg->lease_until_ms = world->now_ms + limits.lease_ms;
     }
     relay->lease_refused = !held;
     relay_was_leased(&relay->state, held, world->now_ms);
+    if (away)
+        relay_was_away(&relay->state);
     if (held)
         relay_is_held(&relay->state, pg->paused, pg->restored);
     relay->told_paused = held && pg->paused;
@@ -113,7 +116,10 @@ static void relay_compare(struct world *world, struct relay *relay, const struct
         const char *wrong = message_damage(message);
         if (wrong == NULL) {
             wrong = relay_message_wrong(n, message->n, compared.position, message->position);
-            compared.position = message->position;
+            if (wrong == NULL) {
+                compared.position = message->position;
+                compared.n = n;
+            }
             compared.same = compared.same && relay_finds(world, message);
         }
         compared.damage = compared.damage == NULL ? wrong : compared.damage;
@@ -124,7 +130,8 @@ static void relay_compare(struct world *world, struct relay *relay, const struct
     if (relay->state.phase == RELAY_STOPPED)
         SAY(world, "relay %u stops: the outbox is older", relay_number(world, relay));
     for (int64_t n = relay->known_n + 1; n <= relay->state.end.last_n; n++)
-        if (relay->state.phase == RELAY_FOLLOW && world->nats.messages[n].n != n)
+        if (relay->state.phase == RELAY_FOLLOW && world->nats.messages[n].n != n &&
+            !world->nats.messages[n].moved)
             sim_broken(world, "a relay follows behind message %d, which is none of its own",
                        (int)n);
 }

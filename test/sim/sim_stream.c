@@ -232,6 +232,7 @@ void sim_nats_damage(struct world *world, enum sim_fault fault)
         struct message other = nats->messages[n];
         nats->messages[n] = nats->messages[n + 1];
         nats->messages[n + 1] = other;
+        nats->messages[n].moved = nats->messages[n + 1].moved = true;
         break;
     }
     case FAULT_FOREIGN:

@@ -32,7 +32,7 @@ static struct relay_stream_seen stream_of(int64_t n)
 // Such a stream's last message, and an outbox that holds all of it.
 static struct relay_compared same_up_to(int64_t n)
 {
-    return (struct relay_compared){.same = true, .position = 2 * n, .count = n};
+    return (struct relay_compared){.same = true, .position = 2 * n, .n = n, .count = n};
 }
 
 static void when_compared(struct relay_state *state, struct relay_compared compared)
@@ -163,6 +163,32 @@ static void a_damaged_stream_with_an_event_that_the_outbox_lacks_is_kept(void **
     given_inspected(&state, &seen);
     when_compared(&state, (struct relay_compared){.same = false, .position = 10});
     assert_int_equal(RELAY_STOPPED, state.phase);
+}
+
+static void a_damaged_stream_that_had_more_events_than_the_outbox_is_kept(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_leader();
+    struct relay_stream_seen seen = stream_of(5);
+    seen.messages = 4;
+    given_inspected(&state, &seen);
+    assert_true(relay_next(&state, 0).count);
+    struct relay_compared compared = same_up_to(5); // all that can be read is there
+    compared.count = 4;                             // what cannot be read any more is not
+    when_compared(&state, compared);
+    assert_int_equal(RELAY_STOPPED, state.phase);
+}
+
+static void one_that_slept_through_anothers_lease_trusts_nothing_that_came_meanwhile(void **unused)
+{
+    (void)unused;
+    struct relay_state state = given_following(5);
+    relay_was_leased(&state, true, limits.lease_ms); // it never saw that it was another's
+    relay_was_away(&state);
+    struct relay_stream_seen seen = stream_of(9);
+    given_inspected(&state, &seen);
+    relay_was_verified(&state, NULL);
+    assert_int_equal(1, relay_next(&state, limits.lease_ms).first_n);
 }
 
 static void a_message_that_cannot_be_read_is_damage(void **unused)
@@ -340,7 +366,8 @@ static void a_row_that_no_message_can_carry_blocks_it_until_the_next_check(void 
     relay_was_inspected(&state, &seen);
     asks(RELAY_DO_VERIFY, &state, 60100);
     relay_was_verified(&state, NULL);
-    relay_was_compared(&state, &(struct relay_compared){.same = true, .position = 10}, 60100);
+    relay_was_compared(
+        &state, &(struct relay_compared){.same = true, .position = 10, .n = 5, .count = 5}, 60100);
     asks(RELAY_DO_LOOK, &state, 60100); // and meets the row again: behind the stream's last event
     assert_int_equal(10, state.settle.cursor);
 }
@@ -432,9 +459,11 @@ int main(void)
         cmocka_unit_test(an_empty_stream_is_filled_from_the_first_event),
         cmocka_unit_test(settlement_begins_behind_the_streams_last_event),
         cmocka_unit_test(each_damage_is_named_and_the_stream_made_again),
+        cmocka_unit_test(one_that_slept_through_anothers_lease_trusts_nothing_that_came_meanwhile),
         cmocka_unit_test(a_message_that_cannot_be_read_is_damage),
         cmocka_unit_test(a_check_reads_a_part_and_a_connect_the_whole),
         cmocka_unit_test(a_damaged_stream_with_an_event_that_the_outbox_lacks_is_kept),
+        cmocka_unit_test(a_damaged_stream_that_had_more_events_than_the_outbox_is_kept),
         cmocka_unit_test(a_long_stream_is_read_step_by_step_with_the_lease_renewed),
         cmocka_unit_test(a_stream_that_goes_on_meanwhile_is_not_deleted),
         cmocka_unit_test(an_event_is_the_same_by_its_id_and_its_log),
