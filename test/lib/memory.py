@@ -54,10 +54,11 @@ class Memory:
             print(f"# {what}: {name} {self.first[name] // MIB} MiB, at most +{size // MIB} MiB",
                   flush=True)
 
-    def assert_flat(self, what, most, postgres_most=None):
+    def assert_flat(self, what, most, **more):
+        """No process grew by more than `most`; nats_server=, postgres=: those by more than that."""
         self.tell(what)
         for name, size in self.grown.items():
-            bound = postgres_most if name == "postgres" and postgres_most else most
+            bound = more.get(name.replace("-", "_"), most)
             assert size <= bound, f"{what}: {name} grew by {size // MIB} MiB, over {bound // MIB}"
 
     def __enter__(self):
