@@ -22,9 +22,9 @@
 #include "pg/pg.h"
 
 enum {
-    RUNTIME_ATTEMPTS_MAX = 64,           // 32 writers on one aggregate all win in the end
+    RUNTIME_ATTEMPTS_MAX = 64, // 32 writers on one aggregate all win in the end
     RUNTIME_PAYLOAD_BYTES_MAX = EVENT_PAYLOAD_BYTES_MAX, // the outbox's own check
-    RUNTIME_SNAPSHOT_EVENTS = 256,       // a snapshot each so many events of an aggregate
+    RUNTIME_SNAPSHOT_EVENTS = 256, // a snapshot each so many events of an aggregate
 };
 
 // What the runtime refuses by itself, before or behind decide: REJECTION(name, status, text).

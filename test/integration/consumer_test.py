@@ -95,6 +95,7 @@ def a_durable_that_was_deleted_is_made_again():
 def a_durable_that_was_changed_is_made_again():
     """To one that pushes, leaves messages out, or wants each acknowledged: it fits by its numbers."""
     name = "search-search_index"
+    posts(3)
     wrongs = [{"deliver_subject": "nowhere.to"}, {"filter_subject": "nova.evt.content.none.>"},
               {"ack_policy": "explicit"}, {"max_ack_pending": 1}, {"headers_only": True},
               {"max_batch": 1}]
