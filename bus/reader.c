@@ -333,8 +333,12 @@ enum nova_status reader_look(struct reader_look *out, struct reader *reader, str
     if (s != NATS_OK)
         return error_set_transient(err, NOVA_ABORTED, "the durable %s is gone", reader->durable);
     *out = (struct reader_look){(int64_t)info->Delivered.Stream, (int64_t)info->NumPending};
+    bool ours = reader_config_is_ours(info->Config);
     bool ahead = info->Delivered.Stream > last || reader->last_n > (int64_t)last;
     jsConsumerInfo_Destroy(info);
+    if (!ours)
+        return error_set_transient(err, NOVA_ABORTED, "the durable %s was changed",
+                                   reader->durable);
     return ahead ? error_set_transient(err, NOVA_ABORTED, "the durable %s is ahead of its stream",
                                        reader->durable)
                  : NOVA_OK;

@@ -48,7 +48,8 @@ MUST_CHECK enum nova_status reader_ack(struct reader *reader, struct error *err)
 
 // The durable's view of the stream: what it delivered and how many messages it has not been given
 // yet. More delivered than came: something was lost on the way. Also notices a durable that is
-// ahead of the stream (ABORTED, transient: seek again). For idle moments: it asks the server.
+// ahead of the stream, or was changed (ABORTED, transient: seek again). For idle moments: it asks
+// the server.
 struct reader_look {
     int64_t delivered_n;
     int64_t pending;

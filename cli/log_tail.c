@@ -162,7 +162,7 @@ static enum nova_status follow(struct tail *tail, struct error *err)
 
 int log_tail(const struct settings *settings, int argc, char **argv)
 {
-    struct tail tail = {.arena = arena_create()};
+    struct tail tail = {0};
     struct error err = {0};
     const char *subject = NULL;
     bool sealed = false;
@@ -179,6 +179,7 @@ int log_tail(const struct settings *settings, int argc, char **argv)
     if (subject != NULL && !is_subject(subject))
         return command_usage("log", "'%s' is no subject; they are like nova.evt.content.post.>",
                              subject);
+    tail.arena = arena_create();
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

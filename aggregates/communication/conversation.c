@@ -10,8 +10,9 @@ static void conversation_evolve(void *state, const struct recorded *event)
         return;
     const Nova__Communication__V2__ConversationCreated *created = (const void *)event->payload;
     conversation->exists = 1;
-    for (size_t i = 0; i < created->n_member_ids && i < CONVERSATION_MEMBERS_MAX; i++)
-        conversation->members[conversation->member_count++] = id_parse(created->member_ids[i]);
+    for (size_t i = 0; i < created->n_member_ids; i++)
+        if (conversation->member_count < CONVERSATION_MEMBERS_MAX) // a forged second event adds
+            conversation->members[conversation->member_count++] = id_parse(created->member_ids[i]);
 }
 
 const struct aggregate_type conversation_aggregate = {

@@ -128,7 +128,8 @@ struct command_rule {
     void (*reply)(struct reply *reply);
 };
 
-// Parses an id of a checked request: nil when empty.
+// Parses an id of a checked request or of an event: nil when empty, and for what is none, which
+// only a row that no service of ours wrote can hold.
 struct uuid id_parse(const char *text);
 // Its text in the arena.
 char *id_text(struct arena *arena, const struct uuid *id);

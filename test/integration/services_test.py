@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The services on real servers: starts a Nova and runs check_services.c's cases on it."""
+"""The services on real servers: starts a Nova and runs the cases of check_services.c and
+check_runtime.c on it."""
 import pathlib
 import subprocess
 import sys
@@ -10,5 +11,6 @@ from instance import BUILD, Instance
 if __name__ == "__main__":
     with Instance() as it:
         it.up()
-        raise SystemExit(subprocess.run([str(BUILD / "test/check_services")],
-                                        env=it.environment(), check=False).returncode)
+        raise SystemExit(sum(subprocess.run([str(BUILD / "test" / check)], env=it.environment(),
+                                            check=False).returncode
+                             for check in ("check_services", "check_runtime")))

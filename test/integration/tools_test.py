@@ -332,7 +332,7 @@ def numbers_and_subjects_out_of_range_are_usage_errors():
 
 
 @case
-def a_blank_line_is_blank_whatever_stood_there_before():
+def blank_lines_are_passed_over_and_counted():
     file = it.folder / "blank.ndjson"
     file.write_bytes(b" " * 60 + b"x\n" + b" " * 10 + b"\n" + b"\t \r\n\n   x\n")
     done = subprocess.run([str(NOVA), "import", str(file)], env=it.environment(), text=True,
