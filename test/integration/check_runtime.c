@@ -123,7 +123,7 @@ static void an_event_that_no_message_can_carry_is_refused(void **state)
     given_post(uuid_v7());
     int64_t before = event_count();
     target_id = uuid_v7();
-    text_bytes = RUNTIME_PAYLOAD_BYTES_MAX;
+    text_bytes = EVENT_PAYLOAD_BYTES_MAX;
     then_refused(RUNTIME_EVENT_TOO_LARGE, uuid_v7(), "one");
     assert_int_equal(event_count(), before);
 }

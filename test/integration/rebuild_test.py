@@ -267,7 +267,8 @@ def of_two_rebuilds_at_once_one_is_refused_and_nothing_is_left_of_it():
         assert all("another rebuild of search_index is at work" in text
                    for good, text in zip(done, said) if not good), said
         assert generation() == before + sum(done), said
-        assert differences(before, before + 1) == dict.fromkeys(TABLES, 0) or sum(done) > 1
+        # Of several that were done one after the other the first generation is gone.
+        assert sum(done) > 1 or differences(before, before + 1) == dict.fromkeys(TABLES, 0)
     assert it.sql("select consumer from search.checkpoint where consumer like '%@%'") == []
     assert it.sql("select count(*) from search.dead_letter") == [(0,)]
 
