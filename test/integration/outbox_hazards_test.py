@@ -34,7 +34,7 @@ from own import Own, ready, supervisor_held, without
 RELAY = "relay/content"
 KILLS = int(os.environ.get("NOVA_TEST_KILLS", "1000"))
 # On a machine that has other things to do: no more of them than fit, but these.
-KILLS_MIN, KILLS_S = (KILLS, 0) if "NOVA_TEST_KILLS" in os.environ else (210, 150)
+KILLS_MIN, KILLS_S = (KILLS, 0) if "NOVA_TEST_KILLS" in os.environ else (100, 75)
 SEED = int(os.environ.get("NOVA_TEST_SEED", time.time_ns() % 1000000))
 UNAVAILABLE = 14
 DAMAGED = "the stream is damaged"  # it would be healed; but nothing here may damage it
