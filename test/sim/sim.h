@@ -347,11 +347,6 @@ void sim_consumer_take_over(struct world *world);
 bool sim_is_poison(const struct world *world, uint32_t event);
 bool sim_is_wanted(const struct world *world, uint32_t event);
 
-// sim_replay.c
-// Plays a history that was recorded on real servers (test/sim/replay_test.py) on the models; false:
-// they contradict it, and the line was said.
-bool sim_replay(struct world *world, const char *path);
-
 // sim_world.c
 void sim_init(struct world *world, uint64_t seed, uint32_t faults_on);
 // Runs one history to its quiet end; false: world->broken says what does not hold.

@@ -230,6 +230,27 @@ static void a_message_is_read_once_by_a_member(void **state)
     given_end(&given);
 }
 
+// Whoever has the service's role may append what it likes: it is nobody's id, and never too many.
+static void events_that_no_service_of_ours_wrote_are_survived(void **state)
+{
+    (void)state;
+    char *members[CONVERSATION_MEMBERS_MAX + 1];
+    for (int i = 0; i <= CONVERSATION_MEMBERS_MAX; i++)
+        members[i] = "no id";
+    Nova__Communication__V2__ConversationCreated created =
+        NOVA__COMMUNICATION__V2__CONVERSATION_CREATED__INIT;
+    created.member_ids = members;
+    created.n_member_ids = CONVERSATION_MEMBERS_MAX + 1;
+    const struct recorded event = {.type =
+                                       contract_event_find("communication", "conversation.created"),
+                                   .payload = &created.base};
+    struct conversation_state conversation = {0};
+    for (int i = 0; i < 3; i++)
+        conversation_aggregate.evolve(&conversation, &event);
+    assert_int_equal(conversation.member_count, CONVERSATION_MEMBERS_MAX);
+    assert_true(uuid_is_nil(&conversation.members[0]));
+}
+
 static void every_rejection_was_produced(void **state)
 {
     (void)state;
@@ -246,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_member_who_is_a_user_sends),
         cmocka_unit_test(only_its_sender_changes_a_message),
         cmocka_unit_test(a_message_is_read_once_by_a_member),
+        cmocka_unit_test(events_that_no_service_of_ours_wrote_are_survived),
         cmocka_unit_test(every_rejection_was_produced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
