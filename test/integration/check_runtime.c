@@ -21,8 +21,7 @@ static struct runtime *runtime;
 static struct seal_key master;
 static bool produced[RUNTIME_REJECTION_COUNT];
 
-// ---- a command of our own: it makes one post, whose event has as many bytes as it is told
-// --------
+// ---- a command of our own: it makes one post, whose event has so many bytes ---------------------
 
 static const struct aggregate_type *target_type = &post_aggregate;
 static struct uuid target_id;
@@ -58,8 +57,10 @@ static const struct caller caller = {.kind = CALLER_OPERATOR, .actor = "operator
 static enum nova_status execute(struct uuid command_id, const char *wire, struct error *err)
 {
     struct outcome outcome;
+    Nova__Content__V2__CreatePostRequest request = NOVA__CONTENT__V2__CREATE_POST_REQUEST__INIT;
     const struct command command = {.rule = &rule,
                                     .caller = &caller,
+                                    .request = &request.base,
                                     .wire = {(const uint8_t *)wire, strlen(wire)},
                                     .command_id = command_id};
     return runtime_execute(&outcome, runtime, &command, NULL, arena, err);
