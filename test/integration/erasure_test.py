@@ -34,7 +34,10 @@ def places(*folders, without=()):
             if any(f"/{each}" in path for each in without):
                 continue
             for file in files:
-                data = (pathlib.Path(path) / file).read_bytes()
+                try:
+                    data = (pathlib.Path(path) / file).read_bytes()
+                except FileNotFoundError:  # replaced by another meanwhile, as state.json is
+                    continue
                 found |= {(name, file) for name, mark in MARKS.items() if mark.encode() in data or
                           mark.encode("utf-16-le") in data}
     return found
