@@ -26,7 +26,7 @@ TIMEOUT_S = 900  # a hanging test is a failure, not a hanging run; but machines 
 # Of bus/, outbox-relay/ and inbox/, and the processes made of them.
 TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/test_log",
         "unit/test_metrics", "integration/bus_test", "integration/services_test",
-        "integration/projections_test", "integration/relay_lease_test", "integration/kill_test"]
+        "integration/projections_test", "integration/relay_lease_test"]
 
 # `./nova test fault`: those that kill, stop, cut, wipe, damage and restore.
 FAULT = [f"integration/{name}_test" for name in (
