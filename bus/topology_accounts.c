@@ -69,11 +69,10 @@ static void accounts_relay(FILE *out, const char *user)
                                         "STREAM.MSG.GET", "CONSUMER.CREATE"};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(out, ", \"$JS.API.%s.%s\"", verbs[i], stream);
-    // Who may delete the stream may delete the ephemeral consumer that it read it with.
-    fprintf(out,
-            ", \"$JS.API.CONSUMER.DELETE.%s.*\", \"$JS.API.DIRECT.GET.%s\", "
-            "\"$JS.API.DIRECT.GET.%s.>\", \"$JS.FC.%s.>\"]}, ",
-            stream, stream, stream, stream);
+    // Who may delete the stream may delete the ephemeral consumer that it read it with. No
+    // DIRECT.GET: its answer is a message as it was stored, which a reply subject would put whole
+    // into another's stream, where it passes for an event; MSG.GET's is JSON, and passes for none.
+    fprintf(out, ", \"$JS.API.CONSUMER.DELETE.%s.*\", \"$JS.FC.%s.>\"]}, ", stream, stream);
     accounts_list_begin(out, "subscribe");
     fprintf(out, "\"_INBOX.%s.>\", \"nova.bell.%s\"]}", user, service);
 }

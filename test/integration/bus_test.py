@@ -152,7 +152,7 @@ NEEDED = {
                 r"NOVA_[A-Z]+(\.>)?|CONSUMER\.((NAMES|LIST)\.NOVA_[A-Z]+|(INFO|DURABLE\.CREATE|"
                 r"DELETE|MSG\.NEXT)\.NOVA_[A-Z]+\.\*))|\$JS\.ACK\.NOVA_[A-Z]+\.>",
     RELAY: r"nova\.evt\.communication\.>|\$JS\.FC\.NOVA_COMMUNICATION\.>|\$JS\.API\.(STREAM\."
-           r"(INFO|CREATE|DELETE|MSG\.GET)|CONSUMER\.(CREATE|DELETE)|DIRECT\.GET)\."
+           r"(INFO|CREATE|DELETE|MSG\.GET)|CONSUMER\.(CREATE|DELETE))\."
            r"NOVA_COMMUNICATION(\.>|\.\*)?",
 }
 CONSUMER = (r"nova\.rpc\.(identity|communication)\.v2\.GetPersonKeys|JS\.BUS\.API\.(STREAM\.INFO\."
