@@ -49,8 +49,6 @@ enum {
     X(relay, ROLL)                                                                                 \
     X(relay, ORDER)                                                                                \
     X(relay, EVENT)                                                                                \
-    X(relay, LOG)                                                                                  \
-    X(relay, COUNT)                                                                                \
     X(relay, KEEP)                                                                                 \
     X(relay, RESET)                                                                                \
     X(relay, PAUSE)                                                                                \
@@ -76,12 +74,20 @@ enum {
     X(sql, EXPECTED_PLACE) /* and only from where the machine believes it */                       \
     X(sql, FENCE)          /* and only under the newest lease */                                   \
     X(bus, MAX_WAIT)       /* a publish without an answer fails after a time */                    \
-    X(bus, SAME_END)       /* only what was compared with the outbox is deleted */                 \
     X(bus, FROM_LAST)      /* a reader begins at the checkpoint */                                 \
     X(bus, DURABLE_AHEAD)  /* a durable that is ahead of its stream is made again */
 
+// Rules that streams as short as these do not need, since a relay looks for its last
+// RELAY_SUSPECT_MAX messages in the outbox whenever the lease changed hands:
+// test/unit/test_relay_state.c holds them.
+#define SIM_RULES_ELSEWHERE(X) X(relay, LOG) X(relay, COUNT) X(bus, SAME_END)
+
 #define SIM_RULE_NAME(where, name) RULE_##where##_##name,
-enum sim_rule { RULE_NONE, SIM_RULES(SIM_RULE_NAME) RULE_COUNT };
+enum sim_rule {
+    RULE_NONE,
+    SIM_RULES(SIM_RULE_NAME) RULE_COUNT,
+    SIM_RULES_ELSEWHERE(SIM_RULE_NAME)
+};
 #undef SIM_RULE_NAME
 
 extern enum sim_rule sim_rule_taken_out;
