@@ -443,11 +443,9 @@ static void a_session_that_ends_itself_in_a_pipeline_is_a_lost_one(void **state)
     assert_int_equal(count_of(pg, "SELECT 1"), 1);
 }
 
-// Its last word is of class 25, which alone would not pass by itself.
-static void a_session_ended_for_idling_is_a_lost_one(void **state)
+static void given_a_session_that_was_ended_for_idling(struct pg *pg)
 {
-    struct pg *pg = *state, *other = connect_to_server();
-    struct error err;
+    struct pg *other = connect_to_server();
     struct pg_param pid = pg_int4((int32_t)count_of(pg, "SELECT pg_backend_pid()"));
     must_run(pg, "SET idle_in_transaction_session_timeout = 1; BEGIN");
     for (bool there = true; there;) {
@@ -457,10 +455,28 @@ static void a_session_ended_for_idling_is_a_lost_one(void **state)
         pg_result_destroy(&result);
     }
     pg_destroy(&other);
-    assert_int_equal(pg_query(NULL, pg, "SELECT 1", NULL, 0, &err), NOVA_UNAVAILABLE);
-    assert_true(err.transient);
-    assert_string_equal(pg_failed_state(pg), "25P03");
-    assert_false(pg_is_connected(pg));
+}
+
+// Its last word is of class 25, which alone would not pass by itself. The kernel may throw that
+// word away when what we send meets a closed socket first: then it is a lost session without a
+// word.
+static void a_session_ended_for_idling_is_a_lost_one(void **state)
+{
+    enum { TRIES_MAX = 50 };
+    struct pg *pg = *state;
+    struct error err;
+    bool told = false;
+    for (int i = 0; i < TRIES_MAX && !told; i++) {
+        if (!pg_is_connected(pg))
+            assert_int_equal(pg_reconnect(pg, &err), NOVA_OK);
+        given_a_session_that_was_ended_for_idling(pg);
+        assert_int_equal(pg_query(NULL, pg, "SELECT 1", NULL, 0, &err), NOVA_UNAVAILABLE);
+        assert_true(err.transient);
+        assert_false(pg_is_connected(pg));
+        told = strcmp(pg_failed_state(pg), "25P03") == 0;
+        assert_true(told || *pg_failed_state(pg) == '\0');
+    }
+    assert_true(told);
 }
 
 static void a_statement_that_takes_too_long_may_be_tried_again(void **state)

@@ -267,7 +267,7 @@ def a_durable_ahead_of_its_stream_is_noticed_and_made_again():
     with Caller(it, seconds=30) as caller:
         made = create_post(caller, "behind the lost tail")[2]
     wait_for("the post in the index", lambda: it.sql(
-        "select 1 from search.post_index where post_id = %s", (made,)))
+        "select 1 from search.post_index where post_id = %s", (made,)), 180)
 
 
 # ---- what delays, and what does not -------------------------------------------------------------
