@@ -185,7 +185,9 @@ def no_secret_is_in_logs_state_or_process_list():
     it = shared()
     secrets = [path.read_text().strip() for path in (it.home / "credentials").rglob("*")
                if path.is_file() and path.name not in ("principals", ".made")]
-    texts = [path.read_text() for folder in ("logs", "run") for path in (it.home / folder).iterdir()]
+    texts = [path.read_text() for folder in ("logs", "run") for path in
+             (it.home / folder).rglob("*") if path.is_file() and path.suffix != ".prom"]
+    texts += [path.read_text() for path in (it.home / "run/metrics").glob("*.prom")]
     texts.append(subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout)
     for secret in secrets:
         assert not any(secret in text for text in texts)
