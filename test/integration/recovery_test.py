@@ -116,7 +116,7 @@ def with_new_events_taking_back_is_refused_and_a_fork_named():
 
 
 @case
-def a_fork_keeps_the_extra_events_and_ends_whole(it):
+def a_fork_keeps_the_extra_events_and_ends_whole():
     held = rows(it, "content")
     with Nats(it, "auditor") as auditor:
         extra = [message.data for _, message in auditor.stream("NOVA_CONTENT")][-105:]
