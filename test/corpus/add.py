@@ -29,22 +29,22 @@ IDS = {"user_id": "user", "author_id": "user", "creator_id": "user", "sender_id"
        "conversation_id": "conversation"}
 
 
-def value(field, number):
+def value(field, number, kind):
     if field.name in IDS:
         return identity(IDS[field.name] if number == 0 else "user 2")
     if field.type == field.TYPE_STRING:
-        return f"{field.name.replace('_', '.')}{number or ''}"
+        return f"{field.name.replace('_', '.')}{number or ''}.of.{kind}"
     return {field.TYPE_BOOL: True, field.TYPE_INT64: 1700000000000000}.get(field.type, 7)
 
 
-def fill(message):
+def fill(message, kind):
     for field in message.DESCRIPTOR.fields:
         if field.message_type:
             continue  # sealed, below
         if field.label == field.LABEL_REPEATED:
-            getattr(message, field.name).extend(value(field, number) for number in range(2))
+            getattr(message, field.name).extend(value(field, number, kind) for number in range(2))
         else:
-            setattr(message, field.name, value(field, 0))
+            setattr(message, field.name, value(field, 0, kind))
     return message
 
 
@@ -66,8 +66,8 @@ def fields_of(message):
 def main():
     for service, aggregate, event, sealed in corpus.event_types():
         kind, known = f"{aggregate}.{event}", corpus.files(service, aggregate, event)
-        payload = fill(corpus.payload_class(service, aggregate, event)())
-        personal = fill(corpus.payload_class(service, aggregate, event, True)()) if sealed else None
+        payload = fill(corpus.payload_class(service, aggregate, event)(), kind)
+        personal = fill(corpus.payload_class(service, aggregate, event, True)(), kind) if sealed else None
         fields = [fields_of(payload), fields_of(personal) if sealed else []]
         if any(json.loads(path.read_text())["fields"] == fields for path in known):
             continue

@@ -100,8 +100,9 @@ def every_event_of_the_corpus_passes_the_projections():
         if each["type"].endswith(".deleted") and not seen:
             caught_up(it)
             seen = it.sql("select title from content.post_view")
-            assert seen == [("title",)], seen  # of post.updated: it was opened and applied
-            assert it.sql("select text from communication.message_view") == [("text",)]
+            assert seen == [("title.of.post.updated",)], seen  # it was opened and applied
+            assert it.sql("select text from communication.message_view") == [
+                ("text.of.message.edited",)]
         key = each["service"], each["aggregate_id"]
         versions[key] = versions.get(key, 0) + 1
         append_as(it, each["service"], each["type"], each["aggregate_id"], versions[key],

@@ -244,6 +244,22 @@ def assert_nothing_is_left(it):
 
 
 @case
+def down_during_a_first_up_waits_for_what_it_starts_and_leaves_nothing_behind():
+    with Instance() as it:
+        it.home.mkdir()
+        up = subprocess.Popen([str(NOVA), "up", "--empty"], env=it.environment(),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_for("half a cluster, and no supervisor yet", lambda: (
+            list(it.home.glob("pg.new.*/base")) and is_locked(it.home)) or up.poll())
+        said = it.nova("down").stderr
+        assert "waits for the ./nova up that is at work" in said and "stopped" in said, said
+        up.communicate(timeout=PATIENCE_S * 2)
+        assert_nothing_is_left(it)
+        it.up()
+        assert it.sql("select 1") == [(1,)]
+
+
+@case
 def down_during_up_an_import_a_rebuild_or_a_storm_leaves_nothing_behind():
     it = shared()
 
@@ -261,13 +277,9 @@ def down_during_up_an_import_a_rebuild_or_a_storm_leaves_nothing_behind():
         assert_nothing_is_left(it)
 
     it.nova("down")
-    for moment in ("at once", "servers start"):
-        up = begin("up", "--empty")
-        if moment == "at once":  # it holds its home, and nothing runs yet
-            wait_for("up to begin", lambda: is_locked(it.home))
-        else:
-            wait_for("its servers to start", lambda: (it.state("postgres") or {}).get("pid"))
-        stop_during([up])
+    up = begin("up", "--empty")
+    wait_for("its servers to start", lambda: (it.state("postgres") or {}).get("pid"))
+    stop_during([up])
 
     it.up()
     lines = "".join(json.dumps({"service": "identity", "method": "ImportUser", "request": {
