@@ -19,7 +19,7 @@ import nacl.exceptions
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / "lib"),
                 str(pathlib.Path(__file__).resolve().parent)]
-from fold import CommunicationFold, ContentFold, IdentityFold
+from folds import CommunicationFold, ContentFold, IdentityFold
 from instance import ROOT, Instance
 from log_check import SERVICES, leaf_v1, outbox_events, stream_leaves
 from sealed import Opener
