@@ -2,7 +2,7 @@
 """The independent check: nothing lost, nothing twice, whatever was done (docs/chaos.md).
 
 Shares no code with the product: the rows come by psycopg2, the messages by lib/nats.py, the leaves
-from unit/leaf_v1.py, sealed parts are opened by lib/sealed.py, read models compared with fold.py.
+from unit/leaf_v1.py, sealed parts are opened by lib/sealed.py, read models compared with folds.py.
 
 usage: check.py FOLDER    of a campaign that is quiet: its chaos.json and journal/
 """
