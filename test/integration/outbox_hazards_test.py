@@ -94,6 +94,45 @@ def lives(service, count, chance):
 
 
 @case
+def a_durable_ahead_of_its_stream_is_noticed_and_made_again():
+    """It would be given nothing any more, and nobody would say so."""
+    index = "consumer/search/search_index"
+    append_and_commit(it, count=50)
+    wait_for("every stream to be whole", is_whole, 120)
+    relay, starts, said = ready(it, RELAY), it.state("nats-server")["starts"], len(it.log(index))
+    with Nats(it, "auditor") as auditor:
+        known = last_n(auditor)
+    with supervisor_held(it):
+        os.kill(relay["pid"], signal.SIGKILL)  # else it fills the tail again at once
+        os.kill(it.state("nats-server")["pid"], signal.SIGKILL)
+        wait_for("its end", lambda: not it.nats_is_healthy())
+        blocks = (it.home / "nats/store/jetstream/BUS/streams/NOVA_CONTENT/msgs").glob("*.blk")
+        newest = max(blocks, key=lambda each: int(each.stem))
+        os.truncate(newest, newest.stat().st_size - 2000)
+        # A server of the test's own, so that no relay comes with it.
+        nats = subprocess.Popen(["/usr/sbin/nats-server", "-c", str(it.home / "nats/nats.conf")],
+                                stderr=subprocess.DEVNULL, env=dict(
+            os.environ, NOVA_NATS_PORT=str(it.nats_port), NOVA_NATS_STORE_BYTES_MAX="1000000000",
+            NOVA_NATS_MONITOR_PORT=str(it.monitor_port), NOVA_NATS_STORE=f'"{it.home}/nats/store"',
+            NOVA_NATS_PID_FILE=f'"{it.folder}/nats.pid"'))
+        try:
+            wait_for("its server", it.nats_is_healthy)
+            with Nats(it, "operator") as operator:
+                assert 0 < last_n(operator) < known
+                wait_for("the consumer to notice", lambda: re.search(
+                    "ahead of its stream|before our checkpoint", it.log(index)[said:]))
+        finally:
+            nats.kill()
+            nats.wait()
+    it.ready_again("nats-server", starts)
+    wait_for("every stream to be whole", is_whole, 120)
+    with Caller(it, seconds=30) as caller:
+        made = create_post(caller, "behind the lost tail")[2]
+    wait_for("the post in the index", lambda: it.sql(
+        "select 1 from search.post_index where post_id = %s", (made,)), 180)
+
+
+@case
 def a_relay_killed_while_it_publishes_publishes_each_event_once():
     """Between a publish and its acknowledgement, between two publishes, and anywhere else."""
     print(f"# seed {SEED}", flush=True)
@@ -229,45 +268,6 @@ def no_stream():
     with Nats(it, "auditor") as auditor:
         answer = auditor.request(f"{auditor.js}.STREAM.INFO.NOVA_CONTENT", b"", seconds=2)
         return None if answer is None else answer.no_responders or b'"error"' in answer.data
-
-
-@case
-def a_durable_ahead_of_its_stream_is_noticed_and_made_again():
-    """It would be given nothing any more, and nobody would say so."""
-    index = "consumer/search/search_index"
-    append_and_commit(it, count=50)
-    wait_for("every stream to be whole", is_whole, 120)
-    relay, starts, said = ready(it, RELAY), it.state("nats-server")["starts"], len(it.log(index))
-    with Nats(it, "auditor") as auditor:
-        known = last_n(auditor)
-    with supervisor_held(it):
-        os.kill(relay["pid"], signal.SIGKILL)  # else it fills the tail again at once
-        os.kill(it.state("nats-server")["pid"], signal.SIGKILL)
-        wait_for("its end", lambda: not it.nats_is_healthy())
-        blocks = (it.home / "nats/store/jetstream/BUS/streams/NOVA_CONTENT/msgs").glob("*.blk")
-        newest = max(blocks, key=lambda each: int(each.stem))
-        os.truncate(newest, newest.stat().st_size - 2000)
-        # A server of the test's own, so that no relay comes with it.
-        nats = subprocess.Popen(["/usr/sbin/nats-server", "-c", str(it.home / "nats/nats.conf")],
-                                stderr=subprocess.DEVNULL, env=dict(
-            os.environ, NOVA_NATS_PORT=str(it.nats_port), NOVA_NATS_STORE_BYTES_MAX="1000000000",
-            NOVA_NATS_MONITOR_PORT=str(it.monitor_port), NOVA_NATS_STORE=f'"{it.home}/nats/store"',
-            NOVA_NATS_PID_FILE=f'"{it.folder}/nats.pid"'))
-        try:
-            wait_for("its server", it.nats_is_healthy)
-            with Nats(it, "operator") as operator:
-                assert 0 < last_n(operator) < known
-                wait_for("the consumer to notice", lambda: re.search(
-                    "ahead of its stream|before our checkpoint", it.log(index)[said:]))
-        finally:
-            nats.kill()
-            nats.wait()
-    it.ready_again("nats-server", starts)
-    wait_for("every stream to be whole", is_whole, 120)
-    with Caller(it, seconds=30) as caller:
-        made = create_post(caller, "behind the lost tail")[2]
-    wait_for("the post in the index", lambda: it.sql(
-        "select 1 from search.post_index where post_id = %s", (made,)), 180)
 
 
 # ---- what delays, and what does not -------------------------------------------------------------
