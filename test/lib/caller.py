@@ -7,6 +7,8 @@ import uuid
 from log_check import contracts, message_class
 from nats import Nats, public_nkey, signing_key
 
+RESTART_S = 10
+
 
 def methods():
     """(service, method, request's type, reply's type) of every contract."""
@@ -54,8 +56,14 @@ class Caller(Nats):
 
     def ask(self, service, method, data, headers=None):
         """Bytes in; (error code or 0, error text or "", bytes out)."""
-        answer = self.request(f"nova.rpc.{service}.v2.{method}", data,
-                              self.headers() if headers is None else headers)
+        sent = self.headers() if headers is None else headers
+        end = time.monotonic() + RESTART_S
+        while True:
+            answer = self.request(f"nova.rpc.{service}.v2.{method}", data, sent)
+            # A service that was just started again subscribes in a moment.
+            if answer is None or not answer.no_responders or time.monotonic() > end:
+                break
+            time.sleep(0.1)
         assert answer is not None, f"{service}.{method} did not answer"
         assert not answer.no_responders, f"nobody answers {service}.{method}"
         names = answer.header_names()
