@@ -141,7 +141,14 @@ def stop_until_killed(world, _load, chance):
     state = world.it.state(name)
     if not state or send([state["pid"]] if state["pid"] else [], chance, signal.SIGSTOP) is None:
         return False
-    wait_for(f"{name} to be killed", lambda: is_dead(state["pid"]), READY_SILENCE_S * 6)
+
+    def is_killed():
+        """Whoever else stops the same process wakes it again afterwards: stopped once more."""
+        with contextlib.suppress(OSError):
+            os.kill(state["pid"], signal.SIGSTOP)
+        return is_dead(state["pid"])
+
+    wait_for(f"{name} to be killed", is_killed, READY_SILENCE_S * 6)
     return True
 
 

@@ -122,12 +122,17 @@ def state():
         streams = {}
         for service in SERVICES:
             info = admin.api(f"STREAM.INFO.NOVA_{service.upper()}")
-            names = admin.api(f"CONSUMER.NAMES.NOVA_{service.upper()}")["consumers"]
+            found = admin.api(f"CONSUMER.LIST.NOVA_{service.upper()}")["consumers"]
+            names = [each["name"] for each in found if "durable_name" in each["config"]]
             streams[service] = (info["config"], info["created"], info["state"]["messages"],
                                 info["state"]["last_seq"], sorted(names))
         every = sorted(admin.api("STREAM.NAMES")["streams"])
     rows = [it.sql(f"select count(*), max(position) from {each}.outbox") for each in SERVICES]
     return streams, every, rows
+
+
+def durables_there(of_state):
+    return {service: stream[-1] for service, stream in of_state[0].items()}
 
 
 def refused(client, kind, subject):
@@ -238,6 +243,8 @@ def a_stored_message_would_be_noticed():
         assert b'"seq"' in answer.data and not relay.errors, (answer.data, relay.errors)
     assert state() != before  # also once its relay has made the stream again
     wait_for("the stream to be whole again", it.is_caught_up)
+    wait_for("its readers to have made their durables again",
+             lambda: durables_there(state()) == durables_there(before))
     assert_streams_equal_outboxes(it)
 
 
@@ -258,7 +265,7 @@ def a_reply_subject_writes_into_nobodys_stream():
                 client.flush()
                 assert client.errors == [], (user, subject, client.errors)
     wait_for("consumers to be idle again", it.is_caught_up)
-    assert state() == before
+    assert state() == before, (before, state())
 
 
 def a_durable_delivers_to(client, stream, name, target):

@@ -30,7 +30,8 @@ def the_relay_stops_and_names_what_happened():
     wait_for("the relay to notice", lambda: SAYS in it.log(RELAY))
     wait_for("status to say so", lambda: "stopped" in it.state(RELAY)["status"])
     assert COMMAND in it.log(RELAY) and COMMAND in it.state(RELAY)["status"]
-    assert COMMAND in it.nova("relay", "status", "content").stdout
+    wait_for("what it wrote beside its lease", lambda: COMMAND in it.nova(
+        "relay", "status", "content").stdout)
     told = it.nova("status", code=1).stdout
     assert "TROUBLE" in told and "older than its stream" in told, told
     assert it.status()["good"] is False
