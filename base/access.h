@@ -41,6 +41,7 @@ MUST_CHECK enum nova_status access_postgres_password(char out[ACCESS_NAME_BYTES]
                                                      const struct settings *settings,
                                                      const char *role, struct error *err);
 
+// The URL of the bus: nats.url, or the home's own server.
 MUST_CHECK enum nova_status access_nats_url(char out[ACCESS_URL_BYTES],
                                             const struct settings *settings, struct error *err);
 
@@ -61,6 +62,7 @@ struct access_principals {
         char public_key[ACCESS_PUBLIC_BYTES];
     } at[ACCESS_PRINCIPALS_MAX];
 };
+// Reads the file whole; INVALID_ARGUMENT beyond ACCESS_PRINCIPALS_MAX.
 MUST_CHECK enum nova_status access_principals_read(struct access_principals *out,
                                                    const struct settings *settings,
                                                    struct error *err);
@@ -73,6 +75,7 @@ MUST_CHECK enum nova_status access_nats_public(char out[ACCESS_PUBLIC_BYTES],
                                                const struct settings *settings, const char *user,
                                                struct error *err);
 
+// The key that wraps every person's key of that service; the caller wipes it.
 MUST_CHECK enum nova_status access_master_key(struct seal_key *out, const struct settings *settings,
                                               const char *service, struct error *err);
 

@@ -1,6 +1,9 @@
 // topology.h - the one table of streams, subjects and who may publish, call or read.
 //
 // NATS accounts and permissions, the streams' configuration and the boundary test come from it.
+//
+// Ownership: every text and row returned is static memory; an index is below its count.
+// Threads:   any; nothing here changes after the program began.
 #pragma once
 #include <stdio.h>
 #include <nats/nats.h>

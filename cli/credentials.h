@@ -11,6 +11,8 @@ struct credentials_made {
     bool superuser_anew; // PostgreSQL's superuser among them
 };
 
+// Errors: access.h's, and that of a file that cannot be written. One process at a time: the
+// caller holds the home's lock.
 MUST_CHECK enum nova_status credentials_make(struct credentials_made *out,
                                              const struct settings *settings, struct error *err);
 

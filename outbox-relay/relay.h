@@ -9,5 +9,8 @@
 #pragma once
 #include "base/settings.h"
 
-// `nova run relay NAME`: runs until SIGTERM or SIGINT. Returns an exit code.
+// `nova run relay NAME`: runs until SIGTERM or SIGINT, and takes those signals for
+// itself: one a process. Losing PostgreSQL, NATS or the lease ends nothing, it tries again.
+// Returns an exit code: not 0, and one line said why, where it may not run at all (a role, sequence
+// or server that breaks an invariant of outbox.h, credentials, settings).
 int relay_run(const struct settings *settings, const char *name);

@@ -5,7 +5,8 @@
 
 // Waits until `consumer` ("search/search_index", in schema `service`) has applied `source` up to
 // `position`. A source that it does not read is nothing to wait for.
-// Errors: DEADLINE_EXCEEDED (transient) at deadline_us (Unix microseconds), with how far it is.
+// Threads: one at a time per pg. Errors: PostgreSQL's; DEADLINE_EXCEEDED (transient) at deadline_us
+// (Unix microseconds), with how far it is.
 MUST_CHECK enum nova_status projection_wait(struct pg *pg, const char *service,
                                             const char *consumer, const char *source,
                                             int64_t position, int64_t deadline_us,

@@ -11,10 +11,9 @@
 //            to lives in the arena of the call.
 // Threads:   one at a time per runtime; each worker has its own.
 // Errors:    a rejection's status with "<NAME>: <text>"; FAILED_PRECONDITION when a command id
-// comes
-//            again with another payload; ABORTED (transient) after too many lost races; UNAVAILABLE
-//            (transient) when PostgreSQL is away. After a failed COMMIT nobody knows: the same
-//            command id again finds out.
+//            comes again with another payload; ABORTED (transient) after too many lost races;
+//            UNAVAILABLE (transient) when PostgreSQL is away. After a failed COMMIT nobody knows:
+//            the same command id again finds out.
 // Bounds:    RUNTIME_ATTEMPTS_MAX attempts, EVENT_PAYLOAD_BYTES_MAX a payload.
 #pragma once
 #include "aggregates/core/aggregate.h"
@@ -41,6 +40,7 @@ extern const struct rejection runtime_rejections[RUNTIME_REJECTION_COUNT];
 
 struct runtime;
 
+// Prepares nothing yet; a wrong role or schema shows at the first command.
 MUST_CHECK enum nova_status runtime_create(struct runtime **out, const char *service, struct pg *pg,
                                            const struct seal_key *master, struct error *err);
 void runtime_destroy(struct runtime **runtime);
@@ -83,6 +83,7 @@ struct outcome {
     bool repeated; // the command had been carried out before
 };
 
+// Returns after COMMIT, or with nothing stored; out->reply is NULL on an error.
 MUST_CHECK enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
                                             const struct command *command,
                                             const struct runtime_hooks *hooks, struct arena *arena,

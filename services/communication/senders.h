@@ -1,5 +1,10 @@
 // senders.h - who identity's users are, as communication knows them: the sender cache first, and
 // identity's contract for those that the cache does not hold yet.
+//
+// Ownership: borrows everything; names live in the call's arena.
+// Threads:   one at a time per worker.
+// Errors:    DEADLINE_EXCEEDED (transient) when the cache does not get as far as the position asked
+//            for in time; UNAVAILABLE (transient) when neither cache nor identity can be asked.
 #pragma once
 #include "nova/communication/v2/communication.pb-c.h"
 #include "services/service.h"
