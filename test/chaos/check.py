@@ -60,13 +60,18 @@ def attach(folder):
 
 # ---- the journal --------------------------------------------------------------------------------
 
-def _note(known, method, outcome, attempts, run):
-    """One outcome more of a command: (method, state, run) as it is now, and what is impossible."""
+def _note(known, method, outcome, attempts, run, status):
+    """One outcome more of a command: (method, state, run) as it is now, and what is impossible.
+
+    UNAUTHENTICATED is said of the caller, before anybody looks for the command: so does a service
+    whose clock was stepped by more than tokens allow for.
+    """
     _, state, last_run = known
     if outcome == "acknowledged":
         return (method, ACKNOWLEDGED, run), None
     if state == ACKNOWLEDGED:
-        return known, f"{outcome} after it was acknowledged" if outcome == "refused" else None
+        wrong = outcome == "refused" and status != "UNAUTHENTICATED"
+        return known, f"{outcome} after it was acknowledged" if wrong else None
     if outcome == "unknown":
         return (method, UNKNOWN, run), None
     # Refused for good only when no earlier attempt can still be on its way.
@@ -90,7 +95,7 @@ def read_journal(folder, problems):
             elif len(words) == 5:  # not the half line of an importer that was killed
                 key = uuid.UUID(words[0]).bytes
                 commands[key], wrong = _note(commands[key], sys.intern(words[4]), words[1],
-                                             int(words[2]), run)
+                                             int(words[2]), run, words[3])
                 if wrong:
                     problems.add("the journal", f"command {words[0]} was {wrong}")
     return commands
