@@ -16,6 +16,7 @@
 
 #include "base/access.h"
 #include "base/log.h"
+#include "cli/client.h"
 #include "cli/command.h"
 #include "cli/credentials.h"
 #include "cli/db.h"
@@ -350,12 +351,31 @@ static enum nova_status write_ports(const struct up *up, struct error *err)
     return home_write(path, text, 0644, err);
 }
 
+// A bus elsewhere: every process would wait for it without an end. (PostgreSQL elsewhere is asked
+// for by the migrations.)
+static enum nova_status reach_bus(const struct up *up, struct error *err)
+{
+    struct client client;
+    struct error why = {.text = ""};
+    enum nova_status status = client_open(&client, up->settings, "operator", &why);
+    client_close(&client);
+    return status == NOVA_OK
+               ? NOVA_OK
+               : error_set(err, status,
+                           "the server that nats.url names: %s; start it, or change nats.url",
+                           why.text);
+}
+
 static enum nova_status step_servers(struct up *up, struct error *err)
 {
     enum nova_status status = up->running ? NOVA_OK : write_ports(up, err);
     if (status == NOVA_OK && !up->running)
         status = start_supervisor(up, err);
-    return status == NOVA_OK ? wait_until_ready(up, true, err) : status;
+    if (status == NOVA_OK)
+        status = wait_until_ready(up, true, err);
+    if (status == NOVA_OK && !server_nats_is_embedded(up->settings))
+        status = reach_bus(up, err);
+    return status;
 }
 
 static enum nova_status step_migrations(struct up *up, struct error *err)

@@ -374,6 +374,17 @@ def servers_that_the_settings_name_elsewhere_are_not_started():
                        "select inet_server_port()").stdout == f"{shared().postgres_port}\n"
 
 
+@case
+def a_bus_elsewhere_that_is_not_there_is_named_at_once():
+    with Instance() as it:
+        it.home.mkdir()
+        (it.folder / "nova.yaml").write_text("nats:\n  url: nats://127.0.0.1:1\n")
+        told = it.nova("--config", str(it.folder / "nova.yaml"), "up", "--empty", code=1).stderr
+        assert "nats://127.0.0.1:1" in told and "change nats.url" in told, told
+        assert "processes" not in told, told  # none was started to wait for it
+        assert is_dead(it.supervisor()), told
+
+
 def without_home(name, secrets):
     """The environment of one process on another machine: its own files and URLs, and no home."""
     folder = secrets / name.replace("/", ".")
