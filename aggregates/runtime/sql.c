@@ -2,6 +2,28 @@
 // search_path. The service's name is a constant of ours, never input.
 #include "aggregates/runtime/runtime_internal.h"
 
+static void sql_make_keys(struct runtime *runtime)
+{
+    const char *s = runtime->service;
+    struct arena *arena = runtime->sql;
+    runtime->sql_key_of_person =
+        arena_printf(arena, "SELECT key_id, wrapped FROM %s.person_key WHERE person_id = $1", s);
+    runtime->sql_key_add =
+        arena_printf(arena,
+                     "INSERT INTO %s.person_key (person_id, key_id, wrapped) VALUES ($1, $2, $3)"
+                     " ON CONFLICT (person_id) DO NOTHING",
+                     s);
+    runtime->sql_keys = arena_printf(arena,
+                                     "SELECT key_id, wrapped FROM %s.person_key"
+                                     " WHERE key_id = ANY ($1) AND wrapped IS NOT NULL",
+                                     s);
+    runtime->sql_key_erase =
+        arena_printf(arena,
+                     "UPDATE %s.person_key SET wrapped = NULL, erased_at = clock_timestamp()"
+                     " WHERE person_id = $1 AND wrapped IS NOT NULL",
+                     s);
+}
+
 void runtime_sql_make(struct runtime *runtime)
 {
     const char *s = runtime->service;
@@ -47,25 +69,10 @@ void runtime_sql_make(struct runtime *runtime)
         s);
     runtime->sql_snapshot_drop =
         arena_printf(arena, "DELETE FROM %s.snapshot WHERE aggregate_id = ANY ($1)", s);
-    runtime->sql_key_of_person =
-        arena_printf(arena, "SELECT key_id, wrapped FROM %s.person_key WHERE person_id = $1", s);
-    runtime->sql_key_add =
-        arena_printf(arena,
-                     "INSERT INTO %s.person_key (person_id, key_id, wrapped) VALUES ($1, $2, $3)"
-                     " ON CONFLICT (person_id) DO NOTHING",
-                     s);
-    runtime->sql_keys = arena_printf(arena,
-                                     "SELECT key_id, wrapped FROM %s.person_key"
-                                     " WHERE key_id = ANY ($1) AND wrapped IS NOT NULL",
-                                     s);
-    runtime->sql_key_erase =
-        arena_printf(arena,
-                     "UPDATE %s.person_key SET wrapped = NULL, erased_at = clock_timestamp()"
-                     " WHERE person_id = $1 AND wrapped IS NOT NULL",
-                     s);
     runtime->sql_read_many = arena_printf(
         arena,
         "SELECT aggregate_id, version, type, payload, occurred_at, event_id FROM %s.outbox"
         " WHERE aggregate_id = ANY ($1) ORDER BY aggregate_id, version",
         s);
+    sql_make_keys(runtime);
 }

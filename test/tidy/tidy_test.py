@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""House rules as tests: clang-format, lines, file lengths, and who may include what."""
+"""House rules as tests: clang-format, lines, lengths of files and functions, and who may include what."""
 import pathlib
 import re
 import subprocess
@@ -92,9 +92,39 @@ def every_bound_of_a_queue_stands_in_limits_h():
             for found in BOUND.finditer(path.read_text())]
 
 
+FUNCTION_LINES_MAX = 60
+
+
+def no_function_is_over_60_lines():
+    found = []
+    for path in sources():
+        name, began, before = path.relative_to(ROOT), None, ""
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line == "{":
+                began, head = number, before
+            elif line.startswith("}") and began:
+                if number - began - 1 > FUNCTION_LINES_MAX:
+                    found.append(f"{name}:{began} {head}: {number - began - 1} lines")
+                began = None
+            before = line
+    return found
+
+
+# No bound, a hidden state, a shell, or another's stack.
+BANNED = re.compile(r"\b(gets|v?sprintf|strtok|strncpy|system|popen|tmpnam|s?rand|alloca|setjmp|longjmp|"
+                    r"asctime|ctime|localtime|gmtime)\(")
+
+
+def no_function_that_has_a_safer_sister_is_called():
+    return [f"{name}: {found.group(1)}" for path in sources()
+            if (name := path.relative_to(ROOT)).parts[0] != "test"
+            for found in BANNED.finditer(path.read_text())]
+
+
 RULES = [every_source_is_formatted, no_line_is_over_100_columns_and_no_file_over_800_lines,
          dependencies_point_one_way, pure_files_do_no_io, every_file_opens_with_its_purpose,
-         every_bound_of_a_queue_stands_in_limits_h]
+         every_bound_of_a_queue_stands_in_limits_h, no_function_is_over_60_lines,
+         no_function_that_has_a_safer_sister_is_called]
 
 if __name__ == "__main__":
     bad = 0
