@@ -44,7 +44,9 @@ author = {}
 
 
 def last_n(nats, service="content"):
-    return nats.api(f"STREAM.INFO.NOVA_{service.upper()}")["state"]["last_seq"]
+    """While a server takes up changed accounts, nobody answers."""
+    return wait_for("an answer of JetStream", lambda: nats.api(
+        f"STREAM.INFO.NOVA_{service.upper()}"))["state"]["last_seq"]
 
 
 def is_whole():
