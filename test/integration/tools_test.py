@@ -13,12 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from caller import methods
 from damage import supervisor_held
-from instance import NOVA, Instance, case, main, wait_for
+from instance import NOVA, PATIENCE_S, Instance, case, main, wait_for
 from log_check import SERVICES
 
 it = Instance()
@@ -274,15 +275,18 @@ def a_log_opens_only_with_the_master_key_and_the_services_role():
 @case
 def logs_are_followed():
     """What comes later, of one process or of all, each line once; a shorter file begins anew."""
-    file = it.home / "logs/service.content.log"
+    file = it.home / "logs/service.other.log"  # nobody else writes there and hides how short it was
 
     def line(number):
         return json.dumps({"ts": "2026-01-01T00:00:00Z", "level": "info", "msg": f"line {number}"})
-    for words in (["service/content"], []):
+    for words in (["service/other"], []):
         with file.open("a") as log:
             log.write(f"{line(0)}\n")
         with subprocess.Popen([str(NOVA), "logs", *words, "-f", "-n", "5"], env=it.environment(),
                               stdout=subprocess.PIPE, text=True, bufsize=1) as follow:
+            patience = threading.Timer(PATIENCE_S, follow.kill)
+            patience.start()
+
             def until(number, follow=follow):
                 seen = [follow.stdout.readline()]
                 while f"line {number}" not in seen[-1]:
@@ -303,6 +307,7 @@ def logs_are_followed():
             assert until(4) == [4]
             follow.send_signal(signal.SIGINT)
             assert follow.wait(30) in (0, -signal.SIGINT)
+            patience.cancel()
     refused("logs", "service/cntent", words="no process 'service/cntent'")
 
 
