@@ -63,11 +63,12 @@ def account(instance, user):
 
 
 class Nats:
-    """As `user` of an Instance; `errors` holds every -ERR that the server sent."""
+    """As `user` of an Instance, or of a server without users; `errors` holds every -ERR it sent."""
 
-    def __init__(self, instance, user, seconds=5):
+    def __init__(self, instance, user=None, seconds=5):
         self.user, self.seconds = user, seconds
-        self.js = "$JS.API" if account(instance, user) == "BUS" else "JS.BUS.API"
+        bus = user is None or account(instance, user) == "BUS"
+        self.js = "$JS.API" if bus else "JS.BUS.API"
         self.errors, self.pending, self.sids, self.requests = [], [], 0, 0
         self.socket = socket.create_connection(("127.0.0.1", instance.nats_port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -76,11 +77,13 @@ class Nats:
         while b"\r\n" not in self.buffer:
             assert self._more(30), "no INFO"
         info = json.loads(self._cut(self.buffer.index(b"\r\n") + 2)[5:])
-        key = signing_key(instance, user)
-        signature = key.sign(info["nonce"].encode()).signature
         options = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True,
-                   "lang": "py", "version": "1", "protocol": 1, "nkey": public_nkey(key),
-                   "sig": base64.urlsafe_b64encode(signature).decode().rstrip("=")}
+                   "lang": "py", "version": "1", "protocol": 1}
+        if user is not None:
+            key = signing_key(instance, user)
+            signature = key.sign(info["nonce"].encode()).signature
+            options |= {"nkey": public_nkey(key),
+                        "sig": base64.urlsafe_b64encode(signature).decode().rstrip("=")}
         self._send(f"CONNECT {json.dumps(options)}\r\n".encode())
         self.flush()
         self.answers = self.subscribe(self.inbox + ".*")
@@ -144,6 +147,9 @@ class Nats:
         self.sids += 1
         self._send(f"SUB {subject} {queue} {self.sids}\r\n".encode())
         return self.sids
+
+    def unsubscribe(self, sid):
+        self._send(f"UNSUB {sid}\r\n".encode())
 
     def publish(self, subject, data=b"", reply="", headers=None):
         if headers is None:
