@@ -1,6 +1,7 @@
-// main.c - runs seeded histories, takes each rule out once, and shrinks what fails.
+// main.c - runs seeded histories, takes each rule out once, shrinks what fails, replays recordings.
 //
 // usage: sim [--seed S] [--seeds N] [--steps N] [--mutation RULE] [--mutations] [--trace]
+//        sim --replay FILE [--mutation RULE]
 #include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "test/sim/sim.h"
+#include "test/sim/replay.h"
 
 enum { MUTATION_SEEDS_MAX = 100000, SHRINK_SEEDS = 400 };
 
@@ -175,16 +176,14 @@ static uint64_t number_of(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", 1, NULL, 's'},
-                                            {"seeds", 1, NULL, 'n'},
-                                            {"steps", 1, NULL, 'e'},
-                                            {"mutation", 1, NULL, 'm'},
-                                            {"mutations", 0, NULL, 'a'},
-                                            {"trace", 0, NULL, 't'},
-                                            {0}};
+    static const struct option options[] = {{"seed", 1, NULL, 's'},      {"seeds", 1, NULL, 'n'},
+                                            {"steps", 1, NULL, 'e'},     {"mutation", 1, NULL, 'm'},
+                                            {"mutations", 0, NULL, 'a'}, {"trace", 0, NULL, 't'},
+                                            {"replay", 1, NULL, 'r'},    {0}};
     uint64_t seed = 1, seeds = 0, steps = 0;
     enum sim_rule rule = RULE_NONE;
     bool all = false, trace = false, good = true;
+    const char *recorded = NULL;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 's':
@@ -205,12 +204,18 @@ int main(int argc, char **argv)
         case 't':
             trace = true;
             break;
+        case 'r':
+            recorded = optarg;
+            break;
         default:
             fprintf(stderr, "usage: sim [--seed S] [--seeds N] [--steps N] [--mutation RULE]"
-                            " [--mutations] [--trace]\n");
+                            " [--mutations] [--trace] [--replay FILE]\n");
             return 2;
         }
     }
+    sim_rule_taken_out = rule;
+    if (recorded != NULL)
+        return replay_file(&world, recorded);
     if (rule != RULE_NONE)
         return run_mutation(rule, seed, 1, trace) ? 0 : 1;
     good = run_clean(seed, seeds, steps, 1);

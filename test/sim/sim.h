@@ -28,6 +28,7 @@ enum {
     LOOK_ROWS = 64,
     FLIGHT = 256, // publishes under way
     BATCH = 24,
+    SEQUENCE_AHEAD = 32, // values that PostgreSQL logs a sequence ahead
 };
 
 // ---- rules --------------------------------------------------------------------------------------
@@ -74,13 +75,16 @@ enum {
     X(sql, EXPECTED_PLACE) /* and only from where the machine believes it */                       \
     X(sql, FENCE)          /* and only under the newest lease */                                   \
     X(bus, MAX_WAIT)       /* a publish without an answer fails after a time */                    \
-    X(bus, FROM_LAST)      /* a reader begins at the checkpoint */                                 \
-    X(bus, DURABLE_AHEAD)  /* a durable that is ahead of its stream is made again */
+    X(bus, FROM_LAST)      /* a reader begins at the checkpoint */
 
 // Rules that streams as short as these do not need, since a relay looks for its last
 // RELAY_SUSPECT_MAX messages in the outbox whenever the lease changed hands:
 // test/unit/test_relay_state.c holds them.
-#define SIM_RULES_ELSEWHERE(X) X(relay, LOG) X(relay, COUNT) X(bus, SAME_END)
+//
+// bus.DURABLE_AHEAD: a durable that is ahead of its stream is made again. nats-server delivers from
+// it once the stream has grown past it, so nothing is lost without the rule; it is for a consumer
+// that says what it waits for. test/integration/outbox_hazards_test.py holds it.
+#define SIM_RULES_ELSEWHERE(X) X(relay, LOG) X(relay, COUNT) X(bus, SAME_END) X(bus, DURABLE_AHEAD)
 
 #define SIM_RULE_NAME(where, name) RULE_##where##_##name,
 enum sim_rule {
@@ -153,6 +157,7 @@ struct row {
 struct outbox_model {
     struct row rows[POSITIONS + 1];
     int64_t next;                        // the sequence
+    int64_t next_flushed;                // as the last commit wrote it to disk
     int16_t version_at[AGGREGATES][256]; // position of (aggregate, version); 0: none
     int16_t command_at[COMMANDS];        // position of a command's first event; 0: none
     uint16_t version_of[AGGREGATES];     // the last committed
@@ -204,18 +209,27 @@ struct publish {
     struct message message;
 };
 
+enum delivery { DELIVERY_NONE, DELIVERY_PENDING, DELIVERY_AGAIN };
+
+struct durable {
+    bool exists;
+    int64_t next, delivered, ack_floor, deliveries, acked_delivery;
+    uint8_t state[MESSAGES + 2];    // enum delivery, by message: delivered and not acknowledged
+    uint32_t again_count;           // of those whose time is over
+    int16_t delivery[MESSAGES + 2]; // number of the first one, of those
+};
+
 struct nats {
     struct message messages[MESSAGES + 2];
     int64_t first, last, flushed, messages_there;
     int64_t limit; // 0: none; an administrator's max_msgs
+    bool spoiled;  // its end is a number without a message: what is stored behind cannot be read
     struct publish flight[FLIGHT], late[FLIGHT];
     uint32_t flight_count, late_count;
     uint32_t epoch; // grows with each restart
     int64_t up_ms;
-    struct {
-        bool exists, stuck;
-        int64_t next, delivered, ack_floor, deliveries;
-    } durable;
+    struct durable durable,
+        durable_kept; // kept: as it was written last, and comes back after a kill
 };
 
 // ---- actors -------------------------------------------------------------------------------------
@@ -252,7 +266,8 @@ struct consumer {
     struct inbox_state state;
     uint32_t epoch, pg_epoch, nats_epoch;
     int64_t wake_ms;
-    int64_t last_n; // the last message that its reader gave out
+    int64_t last_n;        // the last message that its reader gave out
+    int64_t last_delivery; // its number
     struct inbox_seen batch[BATCH];
     struct {
         uint16_t event;
@@ -322,6 +337,12 @@ enum may { MAY_GO_ON, MAY_WAIT, MAY_NOT };
 // none yet), so that one that waits keeps it, and one that may not be leaves it void.
 enum may sim_outbox_insert(struct outbox_model *outbox, const struct row *row, int64_t *position);
 void sim_outbox_commit(struct world *world, int64_t position);
+// The server ends and starts again: what was not committed is gone, and the sequence stands at one
+// of sim_outbox_next_least to sim_outbox_next_most.
+void sim_outbox_crash(struct outbox_model *outbox, int64_t next);
+int64_t sim_outbox_next_least(const struct outbox_model *outbox);
+int64_t sim_outbox_next_most(const struct outbox_model *outbox);
+void sim_outbox_restore(struct outbox_model *outbox, const struct outbox_model *copy);
 void sim_outbox_init(struct world *world);
 void sim_writer_step(struct world *world, struct writer *writer);
 void sim_writer_abort(struct world *world, struct writer *writer); // its session ends
@@ -332,14 +353,24 @@ int64_t sim_outbox_last(const struct world *world); // the highest committed pos
 
 // sim_stream.c
 bool sim_nats_store(struct nats *nats, const struct publish *publish); // false: refused
-void sim_nats_lose(struct nats *nats, int64_t n);
+void sim_nats_lose(struct nats *nats, int64_t n);       // the last one: its number stays taken
+void sim_nats_trim(struct nats *nats, int64_t first_n); // max_msgs: older ones go, nothing fits in
 void sim_durable_make(struct nats *nats, int64_t from_n);
-int64_t sim_durable_next(struct nats *nats); // the next message that it delivers; 0: none
-void sim_nats_step(struct world *world);     // handles one publish
+void sim_durable_remove(struct nats *nats);
+// Behind a kill: as it was at an earlier moment, and what was delivered waits for its ack anew.
+void sim_durable_find(struct nats *nats, const struct durable *earlier);
+bool sim_durable_may(const struct nats *nats, int64_t n); // may it deliver this message now?
+void sim_durable_deliver(struct nats *nats, int64_t n);
+// Delivers the next one, or one of those that come again behind it; 0: there is none.
+int64_t sim_durable_next(struct nats *nats, uint32_t skip);
+void sim_durable_pass(struct nats *nats, int64_t n); // lost ones up to there are left behind
+// Of a message and all before it, as it was delivered the so manieth time.
+void sim_durable_ack(struct nats *nats, int64_t n, int64_t delivery);
+void sim_nats_step(struct world *world); // handles one publish
 void sim_nats_restart(struct world *world, bool keeps_late);
 void sim_nats_expire(struct nats *nats); // what was delivered and not acknowledged comes again
-void sim_nats_truncate(struct world *world, int64_t last);
-void sim_nats_make_again(struct world *world);
+void sim_nats_truncate(struct nats *nats, int64_t last);
+void sim_nats_make_again(struct nats *nats);
 void sim_nats_damage(struct world *world, enum sim_fault fault);
 
 // sim_relay.c

@@ -67,11 +67,10 @@ static void consumer_attach(struct world *world, struct consumer *consumer)
     }
     bool stands = nats->durable.exists && nats->durable.ack_floor + 1 == from_n &&
                   nats->durable.delivered == nats->durable.ack_floor;
-    if (stands && SIM_RULE(bus, DURABLE_AHEAD))
-        stands = !nats->durable.stuck;
     if (!stands)
         sim_durable_make(nats, from_n);
     consumer->last_n = from_n - 1;
+    consumer->last_delivery = 0;
     inbox_was_attached(&consumer->state, nats->durable.deliveries);
 }
 
@@ -82,11 +81,11 @@ static bool consumer_take(struct world *world, struct consumer *consumer, uint32
                           bool *bad)
 {
     struct nats *nats = &world->nats;
-    int64_t n = sim_durable_next(nats);
+    int64_t n = sim_durable_next(nats, draw(world, 4) == 0 ? draw(world, 4) : 0);
     if (n == 0)
         return false;
     const struct message *message = &nats->messages[n];
-    if (!message->readable || sim_fault(world, FAULT_LOST_DELIVERY, 60))
+    if (sim_fault(world, FAULT_LOST_DELIVERY, 60))
         return true;
     *bad = !message->ours || message->n != n;
     if (*bad)
@@ -102,6 +101,7 @@ static bool consumer_take(struct world *world, struct consumer *consumer, uint32
         .wanted = sim_is_wanted(world, message->event),
     };
     consumer->last_n = n;
+    consumer->last_delivery = nats->durable.deliveries;
     return true;
 }
 
@@ -244,8 +244,7 @@ static void consumer_commit(struct world *world, struct consumer *consumer,
     if (consumer->last_n > world->pg.model.checkpoint.n)
         sim_broken(world, "message %d is acknowledged, and the checkpoint is at %d",
                    (int)consumer->last_n, (int)world->pg.model.checkpoint.n);
-    if (world->nats.durable.exists && consumer->last_n <= world->nats.durable.delivered)
-        world->nats.durable.ack_floor = consumer->last_n;
+    sim_durable_ack(&world->nats, consumer->last_n, consumer->last_delivery);
 }
 
 // ---- the step -----------------------------------------------------------------------------------

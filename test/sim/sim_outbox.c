@@ -9,6 +9,7 @@ enum { RESTORE_MS = 1100 };
 void sim_outbox_init(struct world *world)
 {
     world->pg.outbox.next = 1;
+    world->pg.outbox.next_flushed = 1;
     world->pg.outbox.log = 1;
 }
 
@@ -36,6 +37,7 @@ void sim_writer_abort(struct world *world, struct writer *writer)
 {
     for (uint32_t i = 0; i < writer->inserted; i++)
         outbox_forget(&world->pg.outbox, writer->positions[i]);
+    outbox_forget(&world->pg.outbox, writer->reserved); // it may be in one index already
     writer->transaction = 0;
     writer->inserted = 0;
     writer->reserved = 0;
@@ -47,6 +49,8 @@ void sim_outbox_commit(struct world *world, int64_t position)
     struct row *row = &outbox->rows[position];
     row->state = ROW_COMMITTED;
     row->flushed = SIM_RULE(sql, SYNC);
+    if (row->flushed)
+        outbox->next_flushed = outbox->next; // everything before it is written as well
     if (row->version != outbox->version_of[row->aggregate] + 1)
         sim_broken(world, "aggregate %u goes from version %u to %u", row->aggregate,
                    outbox->version_of[row->aggregate], row->version);
@@ -67,20 +71,22 @@ enum may sim_outbox_insert(struct outbox_model *outbox, const struct row *row, i
 {
     if (*position == 0)
         *position = outbox->next++;
-    enum may may = SIM_RULE(sql, VERSION)
-                       ? outbox_unique(outbox, outbox->version_at[row->aggregate][row->version])
-                       : MAY_GO_ON;
-    if (may == MAY_GO_ON && row->first && SIM_RULE(sql, COMMAND))
-        may = outbox_unique(outbox, outbox->command_at[row->command]);
+    int16_t *version_at = &outbox->version_at[row->aggregate][row->version];
+    enum may may = MAY_GO_ON;
+    if (*version_at != *position && SIM_RULE(sql, VERSION))
+        may = outbox_unique(outbox, *version_at);
     if (may != MAY_GO_ON)
         return may;
+    // In the one index while it waits for the other: whoever wants this version waits for it.
     outbox->rows[*position] = *row;
     outbox->rows[*position].state = ROW_OPEN;
     outbox->rows[*position].log = outbox->log;
-    outbox->version_at[row->aggregate][row->version] = (int16_t)*position;
-    if (row->first)
+    *version_at = (int16_t)*position;
+    if (row->first && SIM_RULE(sql, COMMAND))
+        may = outbox_unique(outbox, outbox->command_at[row->command]);
+    if (may == MAY_GO_ON && row->first)
         outbox->command_at[row->command] = (int16_t)*position;
-    return MAY_GO_ON;
+    return may;
 }
 
 static void writer_command_done(struct world *world, struct writer *writer)
@@ -190,6 +196,7 @@ void sim_pg_flush(struct world *world)
 {
     for (int64_t p = 1; p < world->pg.outbox.next; p++)
         world->pg.outbox.rows[p].flushed |= world->pg.outbox.rows[p].state == ROW_COMMITTED;
+    world->pg.outbox.next_flushed = world->pg.outbox.next;
 }
 
 static void pg_connections_end(struct world *world)
@@ -211,6 +218,34 @@ static void outbox_recount(struct outbox_model *outbox)
             outbox->version_of[outbox->rows[p].aggregate] = outbox->rows[p].version;
 }
 
+// What no commit has flushed may be handed out once more: nobody has seen a row there.
+int64_t sim_outbox_next_least(const struct outbox_model *outbox)
+{
+    return outbox->next_flushed;
+}
+
+int64_t sim_outbox_next_most(const struct outbox_model *outbox)
+{
+    return outbox->next + SEQUENCE_AHEAD;
+}
+
+void sim_outbox_crash(struct outbox_model *outbox, int64_t next)
+{
+    for (int64_t p = 1; p < outbox->next; p++)
+        if (outbox->rows[p].state == ROW_OPEN || !outbox->rows[p].flushed)
+            outbox_forget(outbox, p);
+    outbox->next = outbox->next_flushed = next;
+    outbox_recount(outbox);
+}
+
+void sim_outbox_restore(struct outbox_model *outbox, const struct outbox_model *copy)
+{
+    *outbox = *copy;
+    for (int64_t p = 1; p < outbox->next; p++)
+        if (outbox->rows[p].state == ROW_OPEN)
+            outbox_forget(outbox, p);
+}
+
 void sim_pg_crash(struct world *world)
 {
     struct outbox_model *outbox = &world->pg.outbox;
@@ -221,12 +256,10 @@ void sim_pg_crash(struct world *world)
             uint16_t command = outbox->rows[p].command;
             if (world->acknowledged[command])
                 sim_broken(world, "command %u was acknowledged and is lost", command);
-            outbox_forget(outbox, p);
         }
-    outbox_recount(outbox);
-    int64_t ahead = draw(world, 33); // the sequence is logged ahead
-    if (outbox->next + ahead <= POSITIONS)
-        outbox->next += ahead;
+    int64_t least = sim_outbox_next_least(outbox), most = sim_outbox_next_most(outbox);
+    int64_t next = least + draw(world, (uint32_t)(most - least) + 1);
+    sim_outbox_crash(outbox, next <= POSITIONS ? next : outbox->next);
 }
 
 void sim_pg_restore(struct world *world)
@@ -243,12 +276,9 @@ void sim_pg_restore(struct world *world)
     world->nats.flight_count = world->nats.late_count = 0;
     for (uint32_t i = 0; i < RELAYS; i++)
         world->relay[i].lost_answers = world->relay[i].in_flight;
-    pg->outbox = pg->backup;
+    sim_outbox_restore(&pg->outbox, &pg->backup);
     pg->restores++;
     pg->restored = draw(world, 2) == 0; // else by hand, and nobody is kept from appending
-    for (int64_t p = 1; p < pg->outbox.next; p++)
-        if (pg->outbox.rows[p].state == ROW_OPEN)
-            outbox_forget(&pg->outbox, p);
     memset(world->acknowledged, 0, sizeof world->acknowledged);
     for (int64_t p = 1; p < pg->outbox.next; p++)
         if (pg->outbox.rows[p].state == ROW_COMMITTED)

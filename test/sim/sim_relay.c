@@ -155,7 +155,7 @@ static void relay_make_again(struct world *world, struct relay *relay,
     }
     SAY(world, "relay %u makes the stream again: %s", relay_number(world, relay), relay->state.why);
     check_nothing_is_lost(world);
-    sim_nats_make_again(world);
+    sim_nats_make_again(&world->nats);
     relay_was_made_again(&relay->state);
 }
 

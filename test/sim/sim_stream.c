@@ -47,6 +47,7 @@ bool sim_nats_store(struct nats *nats, const struct publish *publish)
     if (!fits || (publish->expected_n >= 0 && publish->expected_n != nats->last))
         return false;
     nats->messages[++nats->last] = publish->message;
+    nats->messages[nats->last].readable &= !nats->spoiled;
     nats->messages_there++;
     return true;
 }
@@ -95,8 +96,10 @@ void sim_nats_step(struct world *world)
     struct nats *nats = &world->nats;
     if (world->now_ms < nats->up_ms)
         return;
-    if (draw(world, 16) == 0)
+    if (draw(world, 16) == 0) {
         nats->flushed = nats->last;
+        nats->durable_kept = nats->durable;
+    }
     if (nats->late_count > 0 && draw(world, 8) == 0) {
         nats_handle(world, draw(world, nats->late_count), true);
         return;
@@ -132,38 +135,54 @@ void sim_nats_restart(struct world *world, bool keeps_late)
     if (!keeps_late)
         nats->late_count = 0;
     nats_lose_answers(world);
+    if (draw(world, 2) == 0) // its state is not written with each delivery and acknowledgement
+        sim_durable_find(nats, &nats->durable_kept);
     nats->epoch++;
     nats->up_ms = world->now_ms + draw(world, 3000);
 }
 
-void sim_nats_truncate(struct world *world, int64_t last)
+// A durable that is ahead of the stream then stays where it is: it delivers nothing until the
+// stream has grown past it, and what is stored until then it never delivers.
+void sim_nats_truncate(struct nats *nats, int64_t last)
 {
-    struct nats *nats = &world->nats;
     while (nats->last > last) {
         nats->messages_there -= nats->messages[nats->last].there;
         nats->messages[nats->last--] = (struct message){0};
     }
     if (nats->flushed > nats->last)
         nats->flushed = nats->last;
-    if (nats->durable.exists && nats->durable.delivered > nats->last)
-        nats->durable.stuck = true; // ahead of its stream: it never delivers again
+    if (nats->first > nats->last + 1)
+        nats->first = nats->last + 1;
 }
 
 // Deleted and made: empty, and its durables are gone with it.
-void sim_nats_make_again(struct world *world)
+void sim_nats_make_again(struct nats *nats)
 {
-    sim_nats_truncate(world, 0);
-    world->nats.first = 1;
-    world->nats.messages_there = 0;
-    world->nats.limit = 0;
-    world->nats.late_count = 0; // they belong to the one that was deleted
-    memset(&world->nats.durable, 0, sizeof world->nats.durable);
+    sim_nats_truncate(nats, 0);
+    nats->messages_there = 0;
+    nats->limit = 0;
+    nats->spoiled = false;
+    nats->late_count = 0; // they belong to the one that was deleted
+    sim_durable_remove(nats);
 }
 
 void sim_nats_lose(struct nats *nats, int64_t n)
 {
     nats->messages_there -= nats->messages[n].there;
     nats->messages[n].there = false;
+    nats->spoiled |= n == nats->last;
+    while (nats->first <= nats->last && !nats->messages[nats->first].there)
+        nats->first++;
+}
+
+void sim_nats_trim(struct nats *nats, int64_t first_n)
+{
+    nats->limit = nats->last;
+    for (int64_t n = nats->first; n < first_n; n++) {
+        if (nats->durable.state[n] != DELIVERY_NONE) // counts as acknowledged, with all before it
+            sim_durable_ack(nats, n, nats->durable.delivery[n]);
+        sim_nats_lose(nats, n);
+    }
 }
 
 static void nats_foreign(struct world *world)
@@ -180,32 +199,144 @@ static void nats_foreign(struct world *world)
 
 // ---- its durable --------------------------------------------------------------------------------
 
+// One that is lost or damaged is passed over in silence, and takes no number of a delivery.
+static bool message_is_read(const struct nats *nats, int64_t n)
+{
+    return nats->messages[n].there && nats->messages[n].readable;
+}
+
+static int64_t durable_next_new(const struct nats *nats)
+{
+    int64_t n = nats->durable.next;
+    while (n <= nats->last && !message_is_read(nats, n))
+        n++;
+    return n;
+}
+
+void sim_durable_pass(struct nats *nats, int64_t n)
+{
+    struct durable *durable = &nats->durable;
+    if (durable->next <= n)
+        durable->next = n + 1;
+    if (durable->delivered < n)
+        durable->delivered = n;
+}
+
 void sim_durable_make(struct nats *nats, int64_t from_n)
 {
     memset(&nats->durable, 0, sizeof nats->durable);
+    // Killed before its state was written for the first time, it begins with the first message.
+    nats->durable_kept = (struct durable){.exists = true, .next = nats->first};
+    if (from_n < nats->first)
+        from_n = nats->first;
+    if (from_n > nats->last + 1)
+        from_n = nats->last + 1; // what will be stored next is the farthest place
     nats->durable.exists = true;
     nats->durable.next = from_n;
-    nats->durable.ack_floor = nats->durable.delivered = from_n - 1;
+    nats->durable.delivered = from_n - 1; // the floor is 0 until something is acknowledged
+}
+
+void sim_durable_remove(struct nats *nats)
+{
+    memset(&nats->durable, 0, sizeof nats->durable);
+    nats->durable_kept = nats->durable;
+}
+
+void sim_durable_find(struct nats *nats, const struct durable *earlier)
+{
+    nats->durable = *earlier;
+    for (int64_t n = 1; n <= MESSAGES && nats->durable.again_count > 0; n++)
+        if (nats->durable.state[n] == DELIVERY_AGAIN) {
+            nats->durable.state[n] = DELIVERY_PENDING;
+            nats->durable.again_count--;
+        }
 }
 
 void sim_nats_expire(struct nats *nats)
 {
-    if (nats->durable.ack_floor < nats->durable.next)
-        nats->durable.next = nats->durable.ack_floor + 1;
+    struct durable *durable = &nats->durable;
+    for (int64_t n = durable->ack_floor + 1; n <= durable->delivered; n++)
+        if (durable->state[n] == DELIVERY_PENDING) {
+            durable->state[n] = DELIVERY_AGAIN;
+            durable->again_count++;
+        }
 }
 
-int64_t sim_durable_next(struct nats *nats)
+// What comes again comes first, in any order: by when its time was over, not by number.
+bool sim_durable_may(const struct nats *nats, int64_t n)
 {
-    if (!nats->durable.exists || nats->durable.stuck)
+    const struct durable *durable = &nats->durable;
+    if (!durable->exists || n < 1 || n > nats->last || !message_is_read(nats, n))
+        return false;
+    if (durable->again_count > 0)
+        return durable->state[n] == DELIVERY_AGAIN;
+    return n == durable_next_new(nats);
+}
+
+void sim_durable_deliver(struct nats *nats, int64_t n)
+{
+    struct durable *durable = &nats->durable;
+    durable->again_count -= durable->state[n] == DELIVERY_AGAIN;
+    durable->deliveries++;
+    if (durable->state[n] == DELIVERY_NONE)
+        durable->delivery[n] = (int16_t)durable->deliveries;
+    durable->state[n] = DELIVERY_PENDING;
+    if (n >= durable->next)
+        sim_durable_pass(nats, n);
+}
+
+// One of those that come again; lost ones are left out until their time is over once more.
+static int64_t durable_next_again(struct nats *nats, uint32_t skip)
+{
+    struct durable *durable = &nats->durable;
+    int64_t found = 0;
+    for (int64_t n = durable->ack_floor + 1; n <= durable->delivered; n++) {
+        if (durable->state[n] != DELIVERY_AGAIN || (found > 0 && skip == 0))
+            continue;
+        if (n <= nats->last && message_is_read(nats, n)) {
+            skip -= found > 0;
+            found = n;
+        } else {
+            durable->state[n] = DELIVERY_PENDING;
+            durable->again_count--;
+        }
+    }
+    return found;
+}
+
+int64_t sim_durable_next(struct nats *nats, uint32_t skip)
+{
+    if (!nats->durable.exists)
         return 0;
-    while (nats->durable.next <= nats->last && !nats->messages[nats->durable.next].there)
-        nats->durable.next++; // a lost block: the server goes on behind it
-    if (nats->durable.next > nats->last)
+    int64_t n = nats->durable.again_count > 0 ? durable_next_again(nats, skip) : 0;
+    if (n == 0)
+        n = durable_next_new(nats);
+    if (n > nats->last) {
+        sim_durable_pass(nats, nats->last); // lost ones at the end were passed too
         return 0;
-    nats->durable.deliveries++;
-    if (nats->durable.delivered < nats->durable.next)
-        nats->durable.delivered = nats->durable.next;
-    return nats->durable.next++;
+    }
+    sim_durable_deliver(nats, n);
+    return n;
+}
+
+static void durable_raise_floor(struct durable *durable, int64_t n)
+{
+    for (; durable->ack_floor < n; durable->ack_floor++) {
+        uint8_t *state = &durable->state[durable->ack_floor + 1];
+        durable->again_count -= *state == DELIVERY_AGAIN;
+        *state = DELIVERY_NONE;
+    }
+}
+
+// One whose delivery is older than the last that was acknowledged is ignored.
+void sim_durable_ack(struct nats *nats, int64_t n, int64_t delivery)
+{
+    struct durable *durable = &nats->durable;
+    if (!durable->exists || n > durable->delivered || delivery <= durable->acked_delivery ||
+        n <= durable->ack_floor)
+        return;
+    durable->acked_delivery = delivery;
+    durable_raise_floor(durable, n);
 }
 
 // ---- damage -------------------------------------------------------------------------------------
@@ -226,7 +357,7 @@ void sim_nats_damage(struct world *world, enum sim_fault fault)
         nats->messages[n].readable = false;
         break;
     case FAULT_ZEROED_TAIL:
-        nats->messages[nats->last].readable = false;
+        sim_nats_lose(nats, nats->last); // its number stays taken
         break;
     case FAULT_SWAPPED_BLOCK: { // a block of an older copy of the store
         struct message other = nats->messages[n];
@@ -239,10 +370,7 @@ void sim_nats_damage(struct world *world, enum sim_fault fault)
         nats_foreign(world);
         break;
     case FAULT_TRIMMED:
-        nats->limit = nats->last; // max_msgs: nothing fits any more
-        if (draw(world, 2) == 0)
-            while (nats->first <= n) // and old ones are gone
-                sim_nats_lose(nats, nats->first++);
+        sim_nats_trim(nats, draw(world, 2) == 0 ? n + 1 : nats->first);
         break;
     default:
         break;

@@ -146,7 +146,8 @@ static void operator_import(struct world *world)
                                                        .flushed = true};
         outbox->version_at[aggregate][version] = message->position;
         outbox->version_of[aggregate] = version;
-        outbox->next = message->position + 1;
+        if (outbox->next <= message->position)
+            outbox->next = message->position + 1;
     }
     world->pg.restored = false;
     SAY(world, "the operator takes the stream's events back");
@@ -245,7 +246,7 @@ static void operator_step(struct world *world)
         world->operator_at = OPERATOR_STREAM;
         return;
     case OPERATOR_STREAM:
-        sim_nats_make_again(world);
+        sim_nats_make_again(&world->nats);
         relays_start(world);
         world->operator_at = OPERATOR_PROJECTIONS;
         return;
@@ -314,11 +315,11 @@ static void disturb_nats(struct world *world, enum sim_fault fault)
         break;
     case FAULT_NATS_WIPE:
         sim_nats_restart(world, false);
-        sim_nats_make_again(world);
+        sim_nats_make_again(nats);
         break;
     case FAULT_LOST_TAIL:
         sim_nats_restart(world, false);
-        sim_nats_truncate(world,
+        sim_nats_truncate(nats,
                           nats->flushed + draw(world, (uint32_t)(nats->last - nats->flushed) + 1));
         break;
     default:
@@ -382,7 +383,7 @@ static void world_disturb(struct world *world)
         sim_consumer_take_over(world);
         break;
     case FAULT_DURABLE_GONE:
-        memset(&world->nats.durable, 0, sizeof world->nats.durable);
+        sim_durable_remove(&world->nats);
         break;
     default:
         disturb_nats(world, fault);
