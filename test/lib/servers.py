@@ -63,7 +63,7 @@ class Server:
 
 class Postgres(Server):
     # What is not flushed by a commit stays unflushed as long as possible: a crash loses whatever it
-    # may lose. (Killed processes lose what PostgreSQL has not written; fsync is the machine's affair.)
+    # may lose. (Killed processes lose what PostgreSQL has not written; fsync is for machines.)
     SETTINGS = ("fsync=off", "wal_writer_delay=10s", "autovacuum=off", "listen_addresses=",
                 "max_connections=24", "shared_buffers=16MB", "bgwriter_lru_maxpages=0")
 
