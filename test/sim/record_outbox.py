@@ -1,7 +1,8 @@
 """Seeded interleavings of transactions on a real content.outbox, and what PostgreSQL answered.
 
 One thread draws who does what: a few writers with the service's role, and the relay's own
-statements (out of outbox-relay/outbox.c). A history is a list of "question -> answer" (docs/simulation.md).
+statements (out of outbox-relay/outbox.c). A history is a list of "question -> answer"
+(docs/simulation.md).
 """
 import collections
 import contextlib
@@ -20,7 +21,8 @@ AGGREGATES = 5
 ROWS = 3  # of a transaction at most
 POSITIONS = 400  # the model ends at 480, and a crash jumps
 INSERT = """insert into content.outbox (event_id, type, aggregate_type, aggregate_id, version,
- actor, command_id, command_index, command_digest, correlation_id, causation_id, occurred_at, payload)
+ actor, command_id, command_index, command_digest,
+ correlation_id, causation_id, occurred_at, payload)
  values (%s, 'test.happened', 'test', %s, %s, 'test', %s, %s, sha256(''), %s, %s,
  clock_timestamp(), '') returning position"""
 SEQUENCE = "select last_value + is_called::int from content.outbox_position_seq"
