@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -135,6 +136,8 @@ def every_test(build, tsan, fuzz):
 
 
 def main():
+    # A shell's background job ignores Ctrl-C, and so would every process that a test ends by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     builds = [pathlib.Path(each).resolve() for each in sys.argv[1:4]]
     pattern = sys.argv[4] if len(sys.argv) > 4 else ""
     chosen = [each for each in every_test(*builds)
