@@ -179,15 +179,15 @@ def call_says_what_is_wrong_with_a_request():
 def of_each_service(log):
     """What was appended at once to different services has no order that a filter must keep."""
     return {service: [each["event_id"] for each in log if each["service"] == service]
-            for service in ("identity", "content", "communication")}
+            for service in SERVICES}
 
 
 @case
 def the_log_is_asked_by_every_filter():
     every = events()
     assert len(every) == sum(it.sql(f"select count(*) from {each}.outbox")[0][0]
-                             for each in ("identity", "content", "communication"))
-    for service in ("identity", "content", "communication"):
+                             for each in SERVICES)
+    for service in SERVICES:
         positions = [int(each["position"]) for each in every if each["service"] == service]
         assert positions == sorted(positions)
     # Of two that are appended at once the one with the later position may be recorded first.

@@ -14,7 +14,6 @@ import psycopg2
 from psycopg2 import extensions
 
 from instance import PATIENCE_S, ROOT
-from servers import Postgres
 
 WRITERS = 4
 AGGREGATES = 5
@@ -296,6 +295,3 @@ def record(server, chance, steps, crashes):
     recorder.look()
     recorder.close()
     return recorder.steps, recorder.kinds
-
-
-__all__ = ["Postgres", "record"]

@@ -10,8 +10,6 @@ import re
 import shutil
 import time
 
-from servers import NatsServer
-
 STREAM, DURABLE, SUBJECT = "NOVA_CONTENT", "reader", "nova.evt.content.post.created.00"
 CONFIG = {"name": STREAM, "subjects": ["nova.evt.content.>"], "retention": "limits",
           "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0,
@@ -350,6 +348,3 @@ def record(server, chance, steps, kills, expiries, large):
     except TooSlow:
         return recorder.steps, recorder.kinds, True
     return recorder.steps, recorder.kinds, False
-
-
-__all__ = ["NatsServer", "record"]

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "test/lib"))
 import record_outbox
 import record_stream
 from instance import BUILD, case, main
+from servers import NatsServer, Postgres
 
 SIM = BUILD / "test/sim/sim"
 KEPT = sorted((ROOT / "test/sim/histories").glob("*.txt"))  # what the models once got wrong
@@ -64,7 +65,7 @@ def histories_that_were_kept_are_accepted():
 def what_postgresql_does_the_model_does():
     print(f"# NOVA_TEST_SEED={FRESH}", flush=True)
     kinds = collections.Counter()
-    with record_outbox.Postgres() as server:
+    with Postgres() as server:
         for seed in SEEDS:
             steps, more = record_outbox.record(server, random.Random(seed), steps=700, crashes=6)
             outbox_histories[f"outbox-{seed}"] = steps
@@ -73,7 +74,7 @@ def what_postgresql_does_the_model_does():
 
 
 def record_stream_of(seed, large):
-    with record_stream.NatsServer() as server:
+    with NatsServer() as server:
         return record_stream.record(server, random.Random(seed), steps=500, kills=6, expiries=3,
                                     large=large)
 

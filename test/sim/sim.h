@@ -353,12 +353,15 @@ int64_t sim_outbox_last(const struct world *world); // the highest committed pos
 
 // sim_stream.c
 bool sim_nats_store(struct nats *nats, const struct publish *publish); // false: refused
+// One that is lost or damaged is passed over in silence, and takes no number of a delivery.
+bool sim_message_is_read(const struct nats *nats, int64_t n);
 void sim_nats_lose(struct nats *nats, int64_t n);       // the last one: its number stays taken
 void sim_nats_trim(struct nats *nats, int64_t first_n); // max_msgs: older ones go, nothing fits in
 void sim_durable_make(struct nats *nats, int64_t from_n);
 void sim_durable_remove(struct nats *nats);
 // Behind a kill: as it was at an earlier moment, and what was delivered waits for its ack anew.
 void sim_durable_find(struct nats *nats, const struct durable *earlier);
+void sim_durable_none_again(struct durable *durable);     // what comes again waits for its ack anew
 bool sim_durable_may(const struct nats *nats, int64_t n); // may it deliver this message now?
 void sim_durable_deliver(struct nats *nats, int64_t n);
 // Delivers the next one, or one of those that come again behind it; 0: there is none.

@@ -19,11 +19,6 @@ static void durable_note(struct replay *replay)
     replay->earlier[replay->earlier_count++] = nats_of(replay)->durable;
 }
 
-static bool message_is_good(const struct nats *nats, int64_t n)
-{
-    return nats->messages[n].there && nats->messages[n].readable;
-}
-
 // A step has told whether a message behind a spoiled end is read.
 static void settle_unsure(struct replay *replay, int64_t n, bool is_read)
 {
@@ -90,7 +85,7 @@ static void get(struct replay *replay, const char *asked)
         nats->messages[n].event = (uint16_t)event;
     if (unsure)
         settle_unsure(replay, n, event > 0);
-    if (is_there && message_is_good(nats, n))
+    if (is_there && sim_message_is_read(nats, n))
         replay_say(replay, "event %u", nats->messages[n].event);
     else
         replay_say(replay, unsure && strcmp(replay->told, "garbage") == 0 ? "garbage" : "nothing");
@@ -238,11 +233,8 @@ static void damaged_again(struct durable *durable, int64_t n)
         durable->state[n] = DELIVERY_AGAIN;
         durable->again_count++;
     }
-    for (int64_t i = 1; i <= MESSAGES && n >= durable->next; i++)
-        if (durable->state[i] == DELIVERY_AGAIN) {
-            durable->state[i] = DELIVERY_PENDING;
-            durable->again_count--;
-        }
+    if (n >= durable->next)
+        sim_durable_none_again(durable);
 }
 
 static void say_delivery(struct replay *replay, int64_t n)
@@ -339,7 +331,7 @@ static void durable_state(struct replay *replay, const char *asked)
     (void)asked;
     struct nats *nats = nats_of(replay);
     int64_t told = replay_number(replay->told, "delivered", 0), n = nats->durable.next;
-    while (n <= told && n <= nats->last && (replay->unsure[n] || !message_is_good(nats, n)))
+    while (n <= told && n <= nats->last && (replay->unsure[n] || !sim_message_is_read(nats, n)))
         settle_unsure(replay, n++, false);
     if (n > told && n > nats->durable.next) { // a fetch has passed lost ones at the end
         sim_durable_pass(nats, told);

@@ -199,8 +199,7 @@ static void nats_foreign(struct world *world)
 
 // ---- its durable --------------------------------------------------------------------------------
 
-// One that is lost or damaged is passed over in silence, and takes no number of a delivery.
-static bool message_is_read(const struct nats *nats, int64_t n)
+bool sim_message_is_read(const struct nats *nats, int64_t n)
 {
     return nats->messages[n].there && nats->messages[n].readable;
 }
@@ -208,7 +207,7 @@ static bool message_is_read(const struct nats *nats, int64_t n)
 static int64_t durable_next_new(const struct nats *nats)
 {
     int64_t n = nats->durable.next;
-    while (n <= nats->last && !message_is_read(nats, n))
+    while (n <= nats->last && !sim_message_is_read(nats, n))
         n++;
     return n;
 }
@@ -242,14 +241,19 @@ void sim_durable_remove(struct nats *nats)
     nats->durable_kept = nats->durable;
 }
 
+void sim_durable_none_again(struct durable *durable)
+{
+    for (int64_t n = 1; n <= MESSAGES && durable->again_count > 0; n++)
+        if (durable->state[n] == DELIVERY_AGAIN) {
+            durable->state[n] = DELIVERY_PENDING;
+            durable->again_count--;
+        }
+}
+
 void sim_durable_find(struct nats *nats, const struct durable *earlier)
 {
     nats->durable = *earlier;
-    for (int64_t n = 1; n <= MESSAGES && nats->durable.again_count > 0; n++)
-        if (nats->durable.state[n] == DELIVERY_AGAIN) {
-            nats->durable.state[n] = DELIVERY_PENDING;
-            nats->durable.again_count--;
-        }
+    sim_durable_none_again(&nats->durable);
 }
 
 void sim_nats_expire(struct nats *nats)
@@ -266,7 +270,7 @@ void sim_nats_expire(struct nats *nats)
 bool sim_durable_may(const struct nats *nats, int64_t n)
 {
     const struct durable *durable = &nats->durable;
-    if (!durable->exists || n < 1 || n > nats->last || !message_is_read(nats, n))
+    if (!durable->exists || n < 1 || n > nats->last || !sim_message_is_read(nats, n))
         return false;
     if (durable->again_count > 0)
         return durable->state[n] == DELIVERY_AGAIN;
@@ -293,7 +297,7 @@ static int64_t durable_next_again(struct nats *nats, uint32_t skip)
     for (int64_t n = durable->ack_floor + 1; n <= durable->delivered; n++) {
         if (durable->state[n] != DELIVERY_AGAIN || (found > 0 && skip == 0))
             continue;
-        if (n <= nats->last && message_is_read(nats, n)) {
+        if (n <= nats->last && sim_message_is_read(nats, n)) {
             skip -= found > 0;
             found = n;
         } else {
