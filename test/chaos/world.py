@@ -42,6 +42,7 @@ class Proxy:
         self.lock = threading.Lock()
         self.process = subprocess.Popen([str(PROXY), str(port), str(target)], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.order("open")  # answered: it listens
 
     def order(self, line):
         with self.lock:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -40,11 +41,18 @@ def wait_for(what, condition, seconds=PATIENCE_S):
 
 
 def free_ports(count):
+    """Ports nobody listens on and no outgoing connection is given: a client that dials a listener
+    that is down may be given that very port as its own end, connect to itself and keep the
+    listener from coming back."""
+    first_given = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        ports = []
+        while len(ports) < count:
+            port = random.randrange(10000, max(first_given, 20000))
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports
 
 
 def is_dead(pid):
