@@ -12,6 +12,9 @@ static_assert(SEAL_KEY_BYTES == crypto_auth_hmacsha256_KEYBYTES, "a key of the h
 static_assert(REFRESH_TOKEN_MAC_BYTES == crypto_auth_hmacsha256_BYTES, "a whole HMAC");
 static_assert(REFRESH_TOKEN_HASH_BYTES == crypto_hash_sha256_BYTES, "a whole SHA-256");
 
+// libsodium 1.0.18 takes some bytes above 127 for letters of the alphabet: one token would have
+// several texts.
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 
 // Version, session and generation: what is behind them is made of them.
@@ -54,6 +57,7 @@ bool refresh_token_parse(struct refresh_token *out, const char *text)
     size_t len = 0;
     uint64_t generation = 0;
     if (strlen(text) != REFRESH_TOKEN_TEXT_LEN ||
+        strspn(text, alphabet) != REFRESH_TOKEN_TEXT_LEN ||
         sodium_base642bin(bytes, sizeof bytes, text, REFRESH_TOKEN_TEXT_LEN, NULL, &len, NULL,
                           variant) != 0 ||
         len != sizeof bytes || bytes[0] != VERSION)

@@ -89,16 +89,19 @@ static void what_has_not_the_form_of_one_is_none(void **state)
     const char *good = refresh_token_make(arena, &key, &session, 0);
     char *shorter = arena_strdup(arena, good), *spaced = arena_strdup(arena, good);
     char *negative = arena_strdup(arena, good), *version = arena_strdup(arena, good);
+    char *high = arena_strdup(arena, good);
     shorter[REFRESH_TOKEN_TEXT_LEN - 1] = '\0';
     spaced[10] = ' ';
     memcpy(negative + 22, "__", 2); // the sign of the generation
     memcpy(version, "Ag", 2);
+    high[20] = (char)0xa8; // found by test/fuzz
     const char *const bad[] = {"",
                                "x",
                                shorter,
                                spaced,
                                negative,
                                version,
+                               high,
                                arena_printf(arena, "%sA", good),
                                arena_printf(arena, "%s====", good),
                                arena_printf(arena, "%.72s+/+/", good)};
