@@ -275,25 +275,43 @@ enum nova_status access_nats_public(char out[ACCESS_PUBLIC_BYTES], const struct 
     return NOVA_OK;
 }
 
-enum nova_status access_master_key(struct seal_key *out, const struct settings *settings,
-                                   const char *service, struct error *err)
+// `without` is what is the matter when it is not the right one.
+static enum nova_status read_key(struct seal_key *out, const char *path, const char *without,
+                                 struct error *err)
 {
-    char path[PATH_MAX], text[2 * SEAL_KEY_BYTES + 3], in_home[ACCESS_NAME_BYTES + 32];
-    snprintf(in_home, sizeof in_home, "credentials/seal/%.63s", service);
-    enum nova_status status = check_name(service, err);
-    if (status == NOVA_OK)
-        status = named_or_home(path, settings, SETTING_SEAL_KEY_FILE, err, in_home);
-    if (status == NOVA_OK)
-        status = read_secret(text, sizeof text, path, err);
+    char text[2 * SEAL_KEY_BYTES + 3];
+    size_t len = 0;
+    enum nova_status status = read_secret(text, sizeof text, path, err);
     if (status != NOVA_OK)
         return status;
-    size_t len = 0;
     int bad = sodium_hex2bin(out->bytes, sizeof out->bytes, text, strlen(text), NULL, &len, NULL);
     sodium_memzero(text, sizeof text);
     if (bad || len != sizeof out->bytes)
         return error_set(err, NOVA_INVALID_ARGUMENT,
-                         "%s holds no key of %d hexadecimal digits; without the right one what "
-                         "%s sealed stays closed: restore it",
-                         path, 2 * SEAL_KEY_BYTES, service);
+                         "%s holds no key of %d hexadecimal digits; without the right one %s: "
+                         "restore it",
+                         path, 2 * SEAL_KEY_BYTES, without);
     return NOVA_OK;
+}
+
+enum nova_status access_master_key(struct seal_key *out, const struct settings *settings,
+                                   const char *service, struct error *err)
+{
+    char path[PATH_MAX], in_home[ACCESS_NAME_BYTES + 32], without[ACCESS_NAME_BYTES + 32];
+    snprintf(in_home, sizeof in_home, "credentials/seal/%.63s", service);
+    snprintf(without, sizeof without, "what %.63s sealed stays closed", service);
+    enum nova_status status = check_name(service, err);
+    if (status == NOVA_OK)
+        status = named_or_home(path, settings, SETTING_SEAL_KEY_FILE, err, in_home);
+    return status == NOVA_OK ? read_key(out, path, without, err) : status;
+}
+
+enum nova_status access_refresh_key(struct seal_key *out, const struct settings *settings,
+                                    struct error *err)
+{
+    char path[PATH_MAX];
+    enum nova_status status = named_or_home(path, settings, SETTING_IDENTITY_REFRESH_KEY_FILE, err,
+                                            "credentials/refresh/identity");
+    return status == NOVA_OK ? read_key(out, path, "an old refresh token is not known for one", err)
+                             : status;
 }

@@ -4,11 +4,12 @@
 //     <home>/credentials/nats/<user>.nk    nkey seed
 //     <home>/credentials/nats/principals   "<user> <public nkey>" a line
 //     <home>/credentials/seal/<service>    the service's master key: 32 bytes in hexadecimal
+//     <home>/credentials/refresh/identity  what refresh tokens are derived with: the same
 //
 // `nova up` writes them, each with mode 0600 (principals: 0644). A process without a home names
 // its servers and secrets by settings: a postgres.url (NOVA_POSTGRES_URL) whose user is the asked
-// role is taken as it stands, and nats.seed_file (NOVA_NATS_SEED_FILE), nats.principals_file and
-// seal.key_file go before the home's.
+// role is taken as it stands, and nats.seed_file (NOVA_NATS_SEED_FILE), nats.principals_file,
+// seal.key_file and identity.refresh_key_file go before the home's.
 //
 // Ownership: the caller owns every buffer. URLs and keys are secrets: not for logs.
 // Errors:    NOT_FOUND names the missing file and says what writes it; PERMISSION_DENIED a secret
@@ -78,6 +79,10 @@ MUST_CHECK enum nova_status access_nats_public(char out[ACCESS_PUBLIC_BYTES],
 // The key that wraps every person's key of that service; the caller wipes it.
 MUST_CHECK enum nova_status access_master_key(struct seal_key *out, const struct settings *settings,
                                               const char *service, struct error *err);
+
+// The key that refresh tokens are derived with; the caller wipes it.
+MUST_CHECK enum nova_status access_refresh_key(struct seal_key *out,
+                                               const struct settings *settings, struct error *err);
 
 // "<home>/<what>", INVALID_ARGUMENT when that is too long for a path.
 MUST_CHECK enum nova_status access_path(char out[PATH_MAX], const struct settings *settings,

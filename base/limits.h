@@ -65,7 +65,9 @@ enum {
     // Aggregates and events of one command: a user's deletion ends all their sessions.
     TARGETS_MAX = 1024,
     DECISION_EVENTS_MAX = 1100,
-    // A user's sessions that are not ended; one more ends the oldest.
+    // A user's sessions that go on; a login more ends those that were not used for the longest.
+    // Logins at the same moment go beyond it, by a worker each: so that a deletion finds room.
+    SESSIONS_OPEN_MAX = 100,
     ACCOUNT_SESSIONS_MAX = 1000,
 
     // ---- PostgreSQL

@@ -146,6 +146,20 @@ static enum nova_status make_master_keys(struct credentials_made *out,
     return status;
 }
 
+// What refresh tokens are derived with. One that was lost may be made anew: the tokens that were
+// given out last are known by their hashes, and only a theft of older ones goes unnoticed.
+static enum nova_status make_refresh_key(struct credentials_made *out,
+                                         const struct settings *settings, struct error *err)
+{
+    char path[PATH_MAX];
+    bool made = false;
+    enum nova_status status = access_path(path, settings, err, "credentials/refresh/identity");
+    if (status == NOVA_OK)
+        status = make_random(&made, path, SEAL_KEY_BYTES, err);
+    out->count += made;
+    return status;
+}
+
 enum nova_status credentials_make(struct credentials_made *out, const struct settings *settings,
                                   struct error *err)
 {
@@ -154,6 +168,8 @@ enum nova_status credentials_make(struct credentials_made *out, const struct set
         return error_set(err, NOVA_INTERNAL, "libsodium has no source of randomness");
     int seeds = 0;
     enum nova_status status = make_master_keys(out, settings, err);
+    if (status == NOVA_OK)
+        status = make_refresh_key(out, settings, err);
     if (status == NOVA_OK)
         status = make_passwords(out, settings, err);
     if (status == NOVA_OK)

@@ -118,18 +118,19 @@ static void service_ring(const struct service *service)
     natsConnection_Publish(bus_connection_nats(service->connection), subject, NULL, 0);
 }
 
-static enum nova_status service_execute(struct service_worker *worker, struct service_call *call,
-                                        const struct command_rule *rule, struct error *err)
+enum nova_status service_carry_out(struct outcome *out, struct service_worker *worker,
+                                   struct service_call *call, const struct uuid *command_id,
+                                   struct error *err)
 {
     const struct service_type *type = worker->service->type;
     struct rpc_request *request = call->request;
-    struct service_command_context context = {worker, call, NULL};
+    struct service_command_context context = {worker, call, call->prepared};
     struct command command = {
-        .rule = rule,
+        .rule = service_rule_find(type, request->method->name),
         .caller = &call->caller,
         .request = request->message,
         .wire = request->wire,
-        .command_id = request->headers.command_id,
+        .command_id = *command_id,
         .correlation_id = request->headers.correlation_id,
         .has_occurred_at = request->headers.has_occurred_at,
         .occurred_at_us = request->headers.occurred_at_us,
@@ -137,16 +138,27 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
     };
     struct runtime_hooks hooks = {&context, type->look_up, type->write_inline,
                                   type->secret_matches};
-    struct outcome outcome;
+    assert(command.rule != NULL); // service_type_is_whole looked at start that each method has one
+    enum nova_status status =
+        runtime_execute(out, worker->runtime, &command, &hooks, request->arena, err);
+    if (out->event_count > 0) // also when their answer is a rejection
+        service_ring(worker->service);
+    return status;
+}
+
+static enum nova_status service_execute(struct service_worker *worker, struct service_call *call,
+                                        struct error *err)
+{
+    const struct service_type *type = worker->service->type;
+    struct rpc_request *request = call->request;
+    struct outcome outcome = {0};
     enum nova_status status = NOVA_OK;
     if (!pg_is_connected(worker->pg))
         status = pg_reconnect(worker->pg, err);
     if (status == NOVA_OK && type->prepare != NULL)
-        status = type->prepare(worker, call, &context.prepared, err);
+        status = type->prepare(worker, call, &call->prepared, err);
     if (status == NOVA_OK)
-        status = runtime_execute(&outcome, worker->runtime, &command, &hooks, request->arena, err);
-    if (status == NOVA_OK && outcome.event_count > 0)
-        service_ring(worker->service);
+        status = service_carry_out(&outcome, worker, call, &request->headers.command_id, err);
     if (status == NOVA_OK && type->finish != NULL)
         status = type->finish(worker, call, &outcome, err);
     if (status != NOVA_OK)
@@ -170,9 +182,7 @@ static enum nova_status service_dispatch(struct service_worker *worker, struct r
     const struct service_query *query = service_query_find(type, request->method->name);
     if (query != NULL)
         return service_answer(worker, &call, query, err);
-    const struct command_rule *rule = service_rule_find(type, request->method->name);
-    assert(rule != NULL); // service_check_type looked at start that each method has one
-    return service_execute(worker, &call, rule, err);
+    return service_execute(worker, &call, err);
 }
 
 enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err)

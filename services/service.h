@@ -25,6 +25,7 @@ struct service_call {
     struct rpc_request *request;
     struct caller caller;
     char process[JWT_NAME_BYTES]; // the calling process; "" for a user or nobody
+    void *prepared;               // of a command: what the type's prepare made
 };
 
 enum { SERVICE_CONSUMERS_MAX = 2, SERVICE_HEAVY_MAX = 4 };
@@ -76,6 +77,12 @@ struct service_command_context {
     struct service_call *call;
     void *prepared;
 };
+
+// Carries the call's command out under a command id, and wakes the relay if there are events. For a
+// finish whose command must be decided anew, as one of its own.
+MUST_CHECK enum nova_status service_carry_out(struct outcome *out, struct service_worker *worker,
+                                              struct service_call *call,
+                                              const struct uuid *command_id, struct error *err);
 
 extern const struct service_type service_identity, service_content, service_communication,
     service_search;

@@ -311,7 +311,14 @@ COMMANDS = [
     Row("a_repeat_that_looks_like_theft",
         "A reply is lost and the repeat looks like theft (RefreshToken)",
         "the same command id gives the same tokens for a minute; another id revokes the family",
-        "", "refresh tokens"),
+        """integration/sessions_test/the_same_command_within_a_minute_gets_the_same_tokens
+           integration/sessions_test/a_reply_that_was_never_heard_is_asked_for_again
+           integration/sessions_test/a_refresh_whose_service_is_killed_happens_once
+           integration/sessions_test/a_repeat_after_more_than_a_minute_is_theft
+           integration/sessions_test/an_old_token_under_another_id_ends_the_session
+           integration/sessions_test/twenty_refreshes_of_one_token_at_once_leave_one_family_at_most
+           integration/sessions_test/the_old_token_and_the_new_one_at_once_never_leave_two_families
+           unit/test_session_rules/an_older_token_ends_the_session"""),
     Row("a_name_raced_for",
         "Uniqueness across aggregates (e-mail, user name) raced",
         "one wins, the other gets ALREADY_EXISTS and leaves no event",

@@ -117,7 +117,8 @@ struct reply {
     const struct recorded *events; // those of this command, in order
     uint32_t event_count;
     struct arena *arena;
-    ProtobufCMessage *message; // out: in the arena
+    ProtobufCMessage *message;         // out: in the arena
+    const struct rejection *rejection; // out, instead: the events stay, and the answer is this
 };
 
 // A command of a contract: one line in its service's table.

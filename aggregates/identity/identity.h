@@ -2,7 +2,13 @@
 //
 //   user      Register, ImportUser -> user.created; UpdateUser -> user.updated;
 //             DeleteUser -> user.deleted and session.revoked of each open session
-//   session   Login -> session.started
+//   session   Login -> session.started, and session.revoked of those that are too many
+//             RefreshToken -> session.refreshed; session.revoked when the token is an old one
+//             Logout, RevokeSession, RevokeAllSessions -> session.revoked
+//
+// A session has one refresh token at a time, and counts them: generation 0 comes with the login,
+// each refresh takes the newest and gives the next. Only an older one that is brought again shows
+// that two have the session, and so it ends (RFC 9700, 4.14.2; docs/decisions/0025).
 //
 // States hold nothing personal: what must be unique or secret (addresses, handles, passwords) is
 // looked up by the service in inline tables, in the same transaction, and comes in as facts.
@@ -32,15 +38,37 @@
     REJECTION(NOTHING_TO_UPDATE, INVALID_ARGUMENT, "give an email, handle or display_name")        \
     REJECTION(SESSION_EXISTS, ALREADY_EXISTS,                                                      \
               "that session_id is taken; leave it out to get a new one")                           \
-    REJECTION(WRONG_LOGIN, UNAUTHENTICATED, "the login or the password is wrong")
+    REJECTION(WRONG_LOGIN, UNAUTHENTICATED, "the login or the password is wrong")                  \
+    REJECTION(DEVICE_INVALID, INVALID_ARGUMENT,                                                    \
+              "device wants at most 200 bytes, address at most 64; no control characters")         \
+    REJECTION(REFRESH_MALFORMED, INVALID_ARGUMENT, "that is no refresh token")                     \
+    REJECTION(REFRESH_UNKNOWN, UNAUTHENTICATED, "nobody was given that refresh token; log in")     \
+    REJECTION(REFRESH_OF_ANOTHER, PERMISSION_DENIED, "that refresh token is another user's")       \
+    REJECTION(REFRESH_USER_DELETED, UNAUTHENTICATED, "the refresh token's user was deleted")       \
+    REJECTION(REFRESH_REVOKED, UNAUTHENTICATED, "the refresh token's session has ended; log in")   \
+    REJECTION(REFRESH_REUSED, UNAUTHENTICATED,                                                     \
+              "that refresh token was used before: its session has ended for safety; log in")      \
+    REJECTION(REFRESH_EXPIRED, UNAUTHENTICATED, "the refresh token has expired; log in")           \
+    REJECTION(SESSION_ID_MISSING, INVALID_ARGUMENT, "session_id is missing")                       \
+    REJECTION(SESSION_UNKNOWN, NOT_FOUND, "the user has no such session")                          \
+    REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")
 
 enum identity_rejection {
 #define REJECTION(name, status, text) IDENTITY_##name,
     IDENTITY_REJECTIONS(REJECTION)
 #undef REJECTION
-        IDENTITY_REJECTION_COUNT
+        IDENTITY_REJECTION_COUNT,
+    IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID // from here on the rejections are sessions'
 };
 extern const struct rejection identity_rejections[IDENTITY_REJECTION_COUNT];
+
+// What a refresh token says, and what the service found of it.
+struct refresh_fact {
+    bool well_formed;
+    bool authentic; // we gave it out: once, or just now
+    struct uuid session_id, user_id;
+    int64_t generation;
+};
 
 // decision.facts: what the service looked up.
 struct identity_facts {
@@ -49,9 +77,12 @@ struct identity_facts {
     bool password_hash_ok;   // ImportUser; also when none was given
     bool password_matches;   // Login
     struct uuid login_user_id;
-    const struct uuid *session_ids; // DeleteUser: those to revoke, at most 1,000
+    // DeleteUser and RevokeAllSessions: those that go on; Login: those that are too many. At most
+    // ACCOUNT_SESSIONS_MAX.
+    const struct uuid *session_ids;
     size_t session_count;
-    int64_t session_lifetime_us;
+    int64_t token_lifetime_us, refresh_lifetime_us, session_lifetime_us;
+    struct refresh_fact refresh; // RefreshToken and Logout
 };
 
 struct user_state {
@@ -59,10 +90,13 @@ struct user_state {
 };
 struct session_state {
     uint8_t exists, revoked;
+    struct uuid user_id;
+    int64_t generation; // the newest refresh token's
+    int64_t refresh_expires_at_us, ends_at_us;
 };
 extern const struct aggregate_type user_aggregate, session_aggregate;
 
-enum { IDENTITY_RULES_COUNT = 5 };
+enum { IDENTITY_RULES_COUNT = 9 };
 extern const struct command_rule identity_rules[IDENTITY_RULES_COUNT];
 
 // True for a name of the list in reserved.inc; case does not matter.

@@ -21,6 +21,27 @@ void user_reply_imported(struct reply *);
 void user_reply_updated(struct reply *);
 void user_reply_deleted(struct reply *);
 
+// The one who asks is the user of decision->aggregates[0], or may act for them; and the user is
+// there.
+const struct rejection *user_check(const struct decision *decision);
+const struct rejection *user_target_known(struct targets *targets, const char *user_id);
+
 const struct rejection *session_target_login(struct targets *, const struct decision *);
 const struct rejection *session_login(struct decision *);
+const struct rejection *session_target_refresh(struct targets *, const struct decision *);
+const struct rejection *session_refresh(struct decision *);
+const struct rejection *session_target_logout(struct targets *, const struct decision *);
+const struct rejection *session_logout(struct decision *);
+const struct rejection *session_target_revoke(struct targets *, const struct decision *);
+const struct rejection *session_revoke(struct decision *);
+const struct rejection *session_target_revoke_all(struct targets *, const struct decision *);
+const struct rejection *session_revoke_all(struct decision *);
 void session_reply_login(struct reply *);
+void session_reply_refresh(struct reply *);
+void session_reply_logout(struct reply *);
+void session_reply_revoke(struct reply *);
+void session_reply_revoke_all(struct reply *);
+
+// session.revoked of each of decision->aggregates[from..] that goes on.
+void session_emit_all_revoked(struct decision *decision, uint32_t from, const struct uuid *user_id,
+                              const char *reason);

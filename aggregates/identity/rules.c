@@ -13,4 +13,8 @@ const struct command_rule identity_rules[IDENTITY_RULES_COUNT] = {
     {"UpdateUser", user_target_update, user_update, user_reply_updated},
     {"DeleteUser", user_target_delete, user_delete, user_reply_deleted},
     {"Login", session_target_login, session_login, session_reply_login},
+    {"RefreshToken", session_target_refresh, session_refresh, session_reply_refresh},
+    {"Logout", session_target_logout, session_logout, session_reply_logout},
+    {"RevokeSession", session_target_revoke, session_revoke, session_reply_revoke},
+    {"RevokeAllSessions", session_target_revoke_all, session_revoke_all, session_reply_revoke_all},
 };

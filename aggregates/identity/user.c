@@ -196,7 +196,7 @@ void user_reply_imported(struct reply *reply)
 
 // ---- UpdateUser and DeleteUser ------------------------------------------------------------------
 
-static const struct rejection *target_known_user(struct targets *targets, const char *text)
+const struct rejection *user_target_known(struct targets *targets, const char *text)
 {
     struct uuid id = id_parse(text);
     if (uuid_is_nil(&id))
@@ -205,8 +205,7 @@ static const struct rejection *target_known_user(struct targets *targets, const 
     return NULL;
 }
 
-// The one who asks is the user, or somebody who may act for users; and the user is there.
-static const struct rejection *user_check(const struct decision *decision)
+const struct rejection *user_check(const struct decision *decision)
 {
     const struct aggregate *user = &decision->aggregates[0];
     const struct user_state *state = user->state;
@@ -220,7 +219,7 @@ static const struct rejection *user_check(const struct decision *decision)
 const struct rejection *user_target_update(struct targets *targets, const struct decision *decision)
 {
     const Nova__Identity__V2__UpdateUserRequest *request = (const void *)decision->request;
-    return target_known_user(targets, request->user_id);
+    return user_target_known(targets, request->user_id);
 }
 
 const struct rejection *user_update(struct decision *decision)
@@ -264,7 +263,7 @@ const struct rejection *user_target_delete(struct targets *targets, const struct
 {
     const Nova__Identity__V2__DeleteUserRequest *request = (const void *)decision->request;
     const struct identity_facts *facts = decision->facts;
-    const struct rejection *rejection = target_known_user(targets, request->user_id);
+    const struct rejection *rejection = user_target_known(targets, request->user_id);
     for (size_t i = 0; rejection == NULL && i < facts->session_count; i++)
         targets_add(targets, &session_aggregate, &facts->session_ids[i]);
     return rejection;
@@ -278,14 +277,7 @@ const struct rejection *user_delete(struct decision *decision)
     Nova__Identity__V2__UserDeleted *deleted =
         message_new(decision->arena, &nova__identity__v2__user_deleted__descriptor);
     decision_emit(decision, &decision->aggregates[0], "user.deleted", &deleted->base, NULL, NULL);
-    for (uint32_t i = 1; i < decision->aggregate_count; i++) {
-        Nova__Identity__V2__SessionRevoked *revoked =
-            message_new(decision->arena, &nova__identity__v2__session_revoked__descriptor);
-        revoked->user_id = id_text(decision->arena, &decision->aggregates[0].id);
-        revoked->reason = "user_deleted";
-        decision_emit(decision, &decision->aggregates[i], "session.revoked", &revoked->base, NULL,
-                      NULL);
-    }
+    session_emit_all_revoked(decision, 1, &decision->aggregates[0].id, "user_deleted");
     return NULL;
 }
 

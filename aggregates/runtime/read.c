@@ -80,13 +80,13 @@ static enum nova_status read_open(struct opened_event *events, size_t count,
     return status;
 }
 
-enum nova_status runtime_read_many(struct opened_event **events, size_t *count,
-                                   struct runtime *runtime, const struct uuid *ids, size_t id_count,
-                                   struct arena *arena, struct error *err)
+static enum nova_status read_by(struct opened_event **events, size_t *count,
+                                struct runtime *runtime, const char *sql, const struct uuid *ids,
+                                size_t id_count, struct arena *arena, struct error *err)
 {
     struct pg_param param = pg_uuid_array(arena, ids, id_count);
     struct pg_result *rows = NULL;
-    enum nova_status status = pg_query(&rows, runtime->pg, runtime->sql_read_many, &param, 1, err);
+    enum nova_status status = pg_query(&rows, runtime->pg, sql, &param, 1, err);
     if (status != NOVA_OK)
         return status;
     *count = pg_rows(rows);
@@ -97,4 +97,18 @@ enum nova_status runtime_read_many(struct opened_event **events, size_t *count,
         status = read_open(*events, *count, rows, runtime, arena, err);
     pg_result_destroy(&rows);
     return status;
+}
+
+enum nova_status runtime_read_many(struct opened_event **events, size_t *count,
+                                   struct runtime *runtime, const struct uuid *ids, size_t id_count,
+                                   struct arena *arena, struct error *err)
+{
+    return read_by(events, count, runtime, runtime->sql_read_many, ids, id_count, arena, err);
+}
+
+enum nova_status runtime_read_first(struct opened_event **events, size_t *count,
+                                    struct runtime *runtime, const struct uuid *ids,
+                                    size_t id_count, struct arena *arena, struct error *err)
+{
+    return read_by(events, count, runtime, runtime->sql_read_first, ids, id_count, arena, err);
 }

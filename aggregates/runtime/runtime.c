@@ -102,13 +102,21 @@ static enum nova_status runtime_recorded_of_row(struct recorded *out, struct att
     return NOVA_OK;
 }
 
-static void runtime_reply(struct attempt *a, const struct recorded *events, uint32_t count)
+static enum nova_status runtime_rejection_error(struct attempt *a,
+                                                const struct rejection *rejection)
+{
+    return error_set(a->err, rejection->status, "%s: %s", rejection->name, rejection->text);
+}
+
+static enum nova_status runtime_reply(struct attempt *a, const struct recorded *events,
+                                      uint32_t count)
 {
     struct reply reply = {.events = events, .event_count = count, .arena = a->arena};
     a->command->rule->reply(&reply);
-    assert(reply.message != NULL);
+    assert((reply.message == NULL) != (reply.rejection == NULL));
     a->out->reply = reply.message;
     a->out->event_count = count;
+    return reply.rejection == NULL ? NOVA_OK : runtime_rejection_error(a, reply.rejection);
 }
 
 // What the digest leaves out is looked at first and always, so that time does not tell which of the
@@ -143,8 +151,7 @@ static enum nova_status runtime_answer_again(struct attempt *a, const struct pg_
         return status;
     a->out->position = pg_get_int8(rows, pg_rows(rows) - 1, REPEAT_POSITION);
     a->out->repeated = true;
-    runtime_reply(a, events, (uint32_t)pg_rows(rows));
-    return NOVA_OK;
+    return runtime_reply(a, events, (uint32_t)pg_rows(rows));
 }
 
 // BEGIN, the durability that publishing relies on, and this command's own events, in one round
@@ -181,8 +188,7 @@ static enum nova_status runtime_rejected(struct attempt *a, const struct rejecti
         pg_query(&rows, a->runtime->pg, a->runtime->sql_command_events, params, 2, a->err);
     if (status == NOVA_OK)
         status = pg_rows(rows) > 0 ? runtime_answer_again(a, rows)
-                                   : error_set(a->err, rejection->status, "%s: %s", rejection->name,
-                                               rejection->text);
+                                   : runtime_rejection_error(a, rejection);
     pg_result_destroy(&rows);
     return status;
 }
@@ -312,7 +318,7 @@ static uint32_t runtime_snapshots_add(struct attempt *a)
     return added;
 }
 
-static void runtime_outcome(struct attempt *a, struct pg_result *const *results)
+static enum nova_status runtime_outcome(struct attempt *a, struct pg_result *const *results)
 {
     uint32_t count = a->decision.event_count;
     struct recorded *events = arena_alloc(a->arena, count * sizeof *events);
@@ -322,7 +328,7 @@ static void runtime_outcome(struct attempt *a, struct pg_result *const *results)
                                       event->version, a->now_us};
         a->out->position = pg_get_int8(results[i], 0, 0);
     }
-    runtime_reply(a, events, count);
+    return runtime_reply(a, events, count);
 }
 
 static enum nova_status runtime_append(struct attempt *a)
@@ -345,7 +351,7 @@ static enum nova_status runtime_append(struct attempt *a)
     struct pg_result **results = arena_alloc(a->arena, (added + 1) * sizeof *results);
     status = pg_pipeline_end(results, added + 1, NULL, a->runtime->pg, a->err);
     if (status == NOVA_OK)
-        runtime_outcome(a, results);
+        status = runtime_outcome(a, results);
     for (uint32_t i = 0; i <= added; i++)
         pg_result_destroy(&results[i]);
     return status;
@@ -361,7 +367,7 @@ static enum nova_status runtime_attempt(struct attempt *a)
     if (status == NOVA_OK && !a->out->repeated) {
         if (a->decision.event_count > 0)
             return runtime_append(a);
-        runtime_reply(a, NULL, 0);
+        status = runtime_reply(a, NULL, 0);
     }
     return status;
 }

@@ -10,10 +10,11 @@
 // Ownership: borrows pg and the master key, which must outlive the runtime. What an outcome points
 //            to lives in the arena of the call.
 // Threads:   one at a time per runtime; each worker has its own.
-// Errors:    a rejection's status with "<NAME>: <text>"; FAILED_PRECONDITION when a command id
-//            comes again with another payload; ABORTED (transient) after too many lost races;
-//            UNAVAILABLE (transient) when PostgreSQL is away. After a failed COMMIT nobody knows:
-//            the same command id again finds out.
+// Errors:    a rejection's status with "<NAME>: <text>", after COMMIT where the command's reply
+//            says so (a stolen token: its events end the session, its answer is no);
+//            FAILED_PRECONDITION when a command id comes again with another payload; ABORTED
+//            (transient) after too many lost races; UNAVAILABLE (transient) when PostgreSQL is
+//            away. After a failed COMMIT nobody knows: the same command id again finds out.
 // Bounds:    RUNTIME_ATTEMPTS_MAX attempts, EVENT_PAYLOAD_BYTES_MAX a payload.
 #pragma once
 #include "aggregates/core/aggregate.h"
@@ -79,8 +80,8 @@ struct runtime_hooks {
 struct outcome {
     ProtobufCMessage *reply; // in the arena
     int64_t position;        // of the command's last event; 0: no event
-    uint32_t event_count;
-    bool repeated; // the command had been carried out before
+    uint32_t event_count;    // also of a command that was answered by a rejection after COMMIT
+    bool repeated;           // the command had been carried out before
 };
 
 // Returns after COMMIT, or with nothing stored; out->reply is NULL on an error.
@@ -99,6 +100,12 @@ MUST_CHECK enum nova_status runtime_read_many(struct opened_event **events, size
                                               struct runtime *runtime, const struct uuid *ids,
                                               size_t id_count, struct arena *arena,
                                               struct error *err);
+// The same of the first event of each: what there is to say of something since it began, however
+// many events it has.
+MUST_CHECK enum nova_status runtime_read_first(struct opened_event **events, size_t *count,
+                                               struct runtime *runtime, const struct uuid *ids,
+                                               size_t id_count, struct arena *arena,
+                                               struct error *err);
 
 // The keys for GetPersonKeys, unwrapped; those erased or unknown are left out.
 struct person_key {

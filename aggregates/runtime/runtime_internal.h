@@ -10,7 +10,8 @@ struct runtime {
     struct command_digest_key digest_key;
     struct arena *sql; // the statements below, made once for the service's schema
     const char *sql_command_events, *sql_load, *sql_append, *sql_snapshot_put, *sql_snapshot_drop;
-    const char *sql_key_of_person, *sql_key_add, *sql_keys, *sql_key_erase, *sql_read_many;
+    const char *sql_key_of_person, *sql_key_add, *sql_keys, *sql_key_erase, *sql_read_many,
+        *sql_read_first;
 };
 
 // "<NAME>: <text>" with the rejection's status.

@@ -24,6 +24,22 @@ static void sql_make_keys(struct runtime *runtime)
                      s);
 }
 
+static void sql_make_reads(struct runtime *runtime)
+{
+    static const char columns[] = "aggregate_id, version, type, payload, occurred_at, event_id";
+    const char *s = runtime->service;
+    runtime->sql_read_many =
+        arena_printf(runtime->sql,
+                     "SELECT %s FROM %s.outbox"
+                     " WHERE aggregate_id = ANY ($1) ORDER BY aggregate_id, version",
+                     columns, s);
+    runtime->sql_read_first =
+        arena_printf(runtime->sql,
+                     "SELECT %s FROM %s.outbox"
+                     " WHERE aggregate_id = ANY ($1) AND version = 1 ORDER BY aggregate_id",
+                     columns, s);
+}
+
 void runtime_sql_make(struct runtime *runtime)
 {
     const char *s = runtime->service;
@@ -69,10 +85,6 @@ void runtime_sql_make(struct runtime *runtime)
         s);
     runtime->sql_snapshot_drop =
         arena_printf(arena, "DELETE FROM %s.snapshot WHERE aggregate_id = ANY ($1)", s);
-    runtime->sql_read_many = arena_printf(
-        arena,
-        "SELECT aggregate_id, version, type, payload, occurred_at, event_id FROM %s.outbox"
-        " WHERE aggregate_id = ANY ($1) ORDER BY aggregate_id, version",
-        s);
     sql_make_keys(runtime);
+    sql_make_reads(runtime);
 }

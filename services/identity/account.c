@@ -7,6 +7,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "services/identity/sessions.h"
+
 // ---- digests ------------------------------------------------------------------------------------
 
 void account_digest(struct account_digest *out, const struct seal_key *master, const char *kind,
@@ -148,61 +150,5 @@ enum nova_status account_delete(struct pg *pg, const struct uuid *user_id, int64
                                        " free_after = now() + $2 * interval '1 day'"
                                        " WHERE user_id = $1",
                                        params, 2, err);
-    if (status != NOVA_OK)
-        return status;
-    return pg_query(NULL, pg,
-                    "UPDATE identity.session SET ended_at = now()"
-                    " WHERE user_id = $1 AND ended_at IS NULL",
-                    params, 1, err);
-}
-
-// ---- sessions -----------------------------------------------------------------------------------
-
-enum nova_status account_sessions(const struct uuid **ids, size_t *count, struct pg *pg,
-                                  const struct uuid *user_id, struct arena *arena,
-                                  struct error *err)
-{
-    struct pg_result *rows = NULL;
-    const struct pg_param params[] = {pg_uuid(user_id), pg_int8(ACCOUNT_SESSIONS_MAX)};
-    enum nova_status status = pg_query(
-        NULL, pg, "SELECT FROM identity.account WHERE user_id = $1 FOR UPDATE", params, 1, err);
-    if (status == NOVA_OK)
-        status = pg_query(&rows, pg,
-                          "SELECT session_id FROM identity.session WHERE user_id = $1"
-                          " AND ended_at IS NULL AND expires_at > now()"
-                          " ORDER BY session_id LIMIT $2",
-                          params, 2, err);
-    *count = pg_rows(rows);
-    struct uuid *found = arena_alloc(arena, *count * sizeof *found);
-    for (size_t row = 0; row < *count; row++)
-        found[row] = pg_get_uuid(rows, row, 0);
-    *ids = found;
-    pg_result_destroy(&rows);
-    return status;
-}
-
-enum nova_status account_session_add(struct pg *pg, const struct uuid *session_id,
-                                     const struct uuid *user_id, int64_t expires_at_us,
-                                     struct error *err)
-{
-    const struct pg_param params[] = {pg_uuid(session_id), pg_uuid(user_id),
-                                      pg_time_us(expires_at_us)};
-    return pg_query(NULL, pg,
-                    "INSERT INTO identity.session (session_id, user_id, expires_at)"
-                    " VALUES ($1, $2, $3)",
-                    params, 3, err);
-}
-
-enum nova_status account_session_is_open(bool *out, struct pg *pg, const struct uuid *session_id,
-                                         struct error *err)
-{
-    struct pg_result *rows = NULL;
-    const struct pg_param params[] = {pg_uuid(session_id)};
-    enum nova_status status = pg_query(&rows, pg,
-                                       "SELECT FROM identity.session WHERE session_id = $1"
-                                       " AND ended_at IS NULL",
-                                       params, 1, err);
-    *out = pg_rows(rows) > 0;
-    pg_result_destroy(&rows);
-    return status;
+    return status == NOVA_OK ? sessions_end_all(pg, user_id, err) : status;
 }

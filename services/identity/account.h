@@ -53,14 +53,3 @@ MUST_CHECK enum nova_status account_rename(struct pg *pg, const struct uuid *use
 // The password's hash goes, the sessions end, both names stay taken for `days`.
 MUST_CHECK enum nova_status account_delete(struct pg *pg, const struct uuid *user_id, int64_t days,
                                            struct error *err);
-
-// The user's open sessions, at most ACCOUNT_SESSIONS_MAX; the account is locked until the
-// transaction's end, so that none is added meanwhile.
-MUST_CHECK enum nova_status account_sessions(const struct uuid **ids, size_t *count, struct pg *pg,
-                                             const struct uuid *user_id, struct arena *arena,
-                                             struct error *err);
-MUST_CHECK enum nova_status account_session_add(struct pg *pg, const struct uuid *session_id,
-                                                const struct uuid *user_id, int64_t expires_at_us,
-                                                struct error *err);
-MUST_CHECK enum nova_status
-account_session_is_open(bool *out, struct pg *pg, const struct uuid *session_id, struct error *err);

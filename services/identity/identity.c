@@ -2,13 +2,14 @@
 #include "aggregates/identity/identity.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "nova/identity/v2/identity.pb-c.h"
 #include "services/identity/account.h"
 #include "services/identity/password.h"
-#include "services/identity/signing.h"
+#include "services/identity/session_list.h"
+#include "services/identity/sessions.h"
+#include "services/identity/tokens.h"
 #include "services/identity/users.h"
 #include "services/service.h"
 
@@ -118,8 +119,10 @@ static void identity_digests(struct account_digest *email, struct account_digest
 
 static enum nova_status identity_look_up_names(struct identity_facts *facts,
                                                const struct service_command_context *context,
-                                               struct pg *pg, struct error *err)
+                                               struct pg *pg, struct arena *arena,
+                                               struct error *err)
 {
+    (void)arena;
     const struct prepared *prepared = context->prepared;
     struct names names = identity_names(context->call);
     struct account_digest email, handle;
@@ -151,8 +154,52 @@ static enum nova_status identity_look_up_login(struct identity_facts *facts,
                 strcmp(now.password_hash, prepared->account.password_hash) == 0;
     facts->password_matches = same && prepared->password_matches;
     facts->login_user_id = now.user_id;
-    return NOVA_OK;
+    return !now.found ? NOVA_OK
+                      : sessions_too_many(&facts->session_ids, &facts->session_count, pg,
+                                          &now.user_id, arena, err);
 }
+
+static enum nova_status identity_look_up_deletion(struct identity_facts *facts,
+                                                  const struct service_command_context *context,
+                                                  struct pg *pg, struct arena *arena,
+                                                  struct error *err)
+{
+    const Nova__Identity__V2__DeleteUserRequest *request =
+        (const void *)context->call->request->message;
+    struct uuid user_id = id_parse(request->user_id);
+    return sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+}
+
+static enum nova_status identity_look_up_all(struct identity_facts *facts,
+                                             const struct service_command_context *context,
+                                             struct pg *pg, struct arena *arena, struct error *err)
+{
+    const Nova__Identity__V2__RevokeAllSessionsRequest *request =
+        (const void *)context->call->request->message;
+    struct uuid user_id = id_parse(request->user_id);
+    return sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+}
+
+static int64_t identity_us(const struct service_command_context *context, enum setting setting_s)
+{
+    return settings_int(service_settings(context->worker->service), setting_s) * INT64_C(1000000);
+}
+
+static const struct {
+    const char *method;
+    enum nova_status (*look_up)(struct identity_facts *facts,
+                                const struct service_command_context *context, struct pg *pg,
+                                struct arena *arena, struct error *err);
+} identity_look_ups[] = {
+    {"Register", identity_look_up_names},
+    {"ImportUser", identity_look_up_names},
+    {"UpdateUser", identity_look_up_names},
+    {"DeleteUser", identity_look_up_deletion},
+    {"Login", identity_look_up_login},
+    {"RefreshToken", tokens_look_up},
+    {"Logout", tokens_look_up},
+    {"RevokeAllSessions", identity_look_up_all},
+};
 
 static enum nova_status identity_look_up(void *context, const struct command *command,
                                          struct pg *pg, struct arena *arena, const void **out,
@@ -160,18 +207,15 @@ static enum nova_status identity_look_up(void *context, const struct command *co
 {
     (void)command;
     const struct service_command_context *c = context;
-    const struct settings *settings = service_settings(c->worker->service);
     struct identity_facts *facts = arena_alloc(arena, sizeof *facts);
     *out = facts;
-    facts->session_lifetime_us =
-        settings_int(settings, SETTING_IDENTITY_TOKEN_LIFETIME_S) * INT64_C(1000000);
-    if (identity_is(c->call, "Login"))
-        return identity_look_up_login(facts, c, pg, arena, err);
-    if (!identity_is(c->call, "DeleteUser"))
-        return identity_look_up_names(facts, c, pg, err);
-    const Nova__Identity__V2__DeleteUserRequest *request = (const void *)c->call->request->message;
-    struct uuid user_id = id_parse(request->user_id);
-    return account_sessions(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+    facts->token_lifetime_us = identity_us(c, SETTING_IDENTITY_TOKEN_LIFETIME_S);
+    facts->refresh_lifetime_us = identity_us(c, SETTING_IDENTITY_REFRESH_LIFETIME_S);
+    facts->session_lifetime_us = identity_us(c, SETTING_IDENTITY_SESSION_LIFETIME_S);
+    for (size_t i = 0; i < sizeof identity_look_ups / sizeof *identity_look_ups; i++)
+        if (identity_is(c->call, identity_look_ups[i].method))
+            return identity_look_ups[i].look_up(facts, c, pg, arena, err);
+    return NOVA_OK;
 }
 
 // A command id is no secret, everybody who reads the log knows it: only who knows the password gets
@@ -230,12 +274,8 @@ static enum nova_status identity_write_inline(void *context, const struct comman
     (void)command;
     const struct service_command_context *c = context;
     const struct pending_event *first = &decision->events[0];
-    if (identity_is(c->call, "Login")) {
-        const Nova__Identity__V2__SessionStarted *started = (const void *)first->payload;
-        struct uuid user_id = id_parse(started->user_id);
-        return account_session_add(pg, &first->aggregate->id, &user_id, started->expires_at_us,
-                                   err);
-    }
+    if (strcmp(first->type->aggregate_type, "session") == 0)
+        return tokens_write(c->worker->service, decision, pg, err);
     if (!identity_is(c->call, "DeleteUser"))
         return identity_write_names(c, decision, pg, err);
     const struct settings *settings = service_settings(c->worker->service);
@@ -245,88 +285,12 @@ static enum nova_status identity_write_inline(void *context, const struct comman
                              : status;
 }
 
-// ---- after it -----------------------------------------------------------------------------------
-
-// The token is made of what the event says, so a repeated Login answers the same session.
-static enum nova_status identity_finish(struct service_worker *worker, struct service_call *call,
-                                        struct outcome *outcome, struct error *err)
-{
-    (void)err;
-    if (!identity_is(call, "Login"))
-        return NOVA_OK;
-    Nova__Identity__V2__LoginReply *reply = (void *)outcome->reply;
-    const struct settings *settings = service_settings(worker->service);
-    struct jwt_claims claims = {.issuer = "identity",
-                                .expires_at_s = reply->expires_at_us / 1000000};
-    claims.issued_at_s =
-        claims.expires_at_s - settings_int(settings, SETTING_IDENTITY_TOKEN_LIFETIME_S);
-    snprintf(claims.subject, sizeof claims.subject, "%s", reply->user_id);
-    snprintf(claims.session, sizeof claims.session, "%s", reply->session_id);
-    reply->access_token =
-        signing_token(service_state(worker->service), call->request->arena, &claims);
-    return NOVA_OK;
-}
-
 // ---- queries ------------------------------------------------------------------------------------
 
-static enum nova_status identity_verify_token(struct service_worker *worker,
-                                              struct service_call *call, struct error *err)
-{
-    const Nova__Identity__V2__VerifyTokenRequest *request = (const void *)call->request->message;
-    struct jwt_claims claims;
-    struct uuid session_id;
-    bool open = false;
-    enum nova_status status =
-        auth_user_token(&claims, service_auth(worker->service), request->access_token, err);
-    if (status == NOVA_OK && !uuid_parse(&session_id, claims.session))
-        status = error_set(err, NOVA_UNAUTHENTICATED, "the token names no session");
-    if (status == NOVA_OK)
-        status = account_session_is_open(&open, worker->pg, &session_id, err);
-    if (status == NOVA_OK && !open)
-        status = error_set(err, NOVA_UNAUTHENTICATED, "the token's session has ended; log in");
-    if (status != NOVA_OK)
-        return status;
-    struct arena *arena = call->request->arena;
-    Nova__Identity__V2__VerifyTokenReply *reply =
-        message_new(arena, &nova__identity__v2__verify_token_reply__descriptor);
-    reply->user_id = arena_memdup(arena, claims.subject, strlen(claims.subject) + 1);
-    reply->session_id = arena_memdup(arena, claims.session, strlen(claims.session) + 1);
-    reply->expires_at_us = claims.expires_at_s * 1000000;
-    call->request->reply = &reply->base;
-    return NOVA_OK;
-}
-
-static enum nova_status identity_get_jwks(struct service_worker *worker, struct service_call *call,
-                                          struct error *err)
-{
-    struct arena *arena = call->request->arena;
-    struct auth_key *keys = arena_alloc(arena, AUTH_KEYS_MAX * sizeof *keys);
-    size_t count = 0;
-    enum nova_status status =
-        signing_keys(service_state(worker->service), keys, AUTH_KEYS_MAX, &count, err);
-    if (status != NOVA_OK)
-        return status;
-    Nova__Identity__V2__GetJwksReply *reply =
-        message_new(arena, &nova__identity__v2__get_jwks_reply__descriptor);
-    reply->n_keys = count;
-    reply->keys = arena_alloc(arena, count * sizeof *reply->keys);
-    for (size_t i = 0; i < count; i++) {
-        Nova__Identity__V2__Jwk *jwk = message_new(arena, &nova__identity__v2__jwk__descriptor);
-        jwk->kty = "OKP";
-        jwk->crv = "Ed25519";
-        jwk->alg = "EdDSA";
-        jwk->use = "sig";
-        jwk->kid = keys[i].kid;
-        jwk->x = jwt_base64url(arena, keys[i].public_key, sizeof keys[i].public_key);
-        reply->keys[i] = jwk;
-    }
-    call->request->reply = &reply->base;
-    return NOVA_OK;
-}
-
 static const struct service_query identity_queries[] = {
-    {.method = "VerifyToken", .answer = identity_verify_token, .open_to_all = true, .urgent = true},
-    {.method = "GetJwks", .answer = identity_get_jwks, .open_to_all = true, .urgent = true},
+    {.method = "VerifyToken", .answer = tokens_verify, .open_to_all = true, .urgent = true},
+    {.method = "GetJwks", .answer = tokens_get_jwks, .open_to_all = true, .urgent = true},
+    {.method = "ListSessions", .answer = identity_list_sessions},
     {.method = "GetUser", .answer = identity_get_user},
     {.method = "GetUsers", .answer = identity_get_users},
     {.method = "GetPersonKeys", .answer = service_get_person_keys, .urgent = true},
@@ -337,28 +301,18 @@ static const struct service_query identity_queries[] = {
 static void *identity_state_create(struct service *service)
 {
     (void)service;
-    return signing_create();
+    return tokens_create();
 }
 
 static void identity_state_destroy(void *state)
 {
-    struct signing *signing = state;
-    signing_destroy(&signing);
-}
-
-static enum nova_status identity_user_keys(void *state, struct auth_key *keys, size_t cap,
-                                           size_t *count, struct error *err)
-{
-    return signing_keys(state, keys, cap, count, err);
+    struct tokens *tokens = state;
+    tokens_destroy(&tokens);
 }
 
 static enum nova_status identity_start(struct service *service, struct error *err)
 {
-    struct pg *pg = NULL;
-    enum nova_status status = service_connect_postgres(&pg, service, err);
-    return status == NOVA_OK
-               ? signing_start(service_state(service), pg, service_master_key(service), err)
-               : status;
+    return tokens_start(service_state(service), service, err);
 }
 
 const struct service_type service_identity = {
@@ -374,8 +328,8 @@ const struct service_type service_identity = {
     .look_up = identity_look_up,
     .write_inline = identity_write_inline,
     .secret_matches = identity_secret_matches,
-    .finish = identity_finish,
-    .user_keys = identity_user_keys,
+    .finish = tokens_finish,
+    .user_keys = tokens_user_keys,
     .start = identity_start,
     .state_create = identity_state_create,
     .state_destroy = identity_state_destroy,

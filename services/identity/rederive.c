@@ -7,6 +7,7 @@
 #include "proto/contract.h"
 #include "proto/sealed.h"
 #include "services/identity/account.h"
+#include "services/identity/sessions.h"
 
 struct rederiving {
     struct rederive *rederive;
@@ -124,27 +125,35 @@ static enum nova_status session_started(struct rederiving *r)
     if (!uuid_parse(&user_id, started->user_id))
         return NOVA_OK;
     r->rederive->sessions++;
-    return account_session_add(r->pg, &r->event->aggregate_id, &user_id, started->expires_at_us,
-                               r->err);
+    enum nova_status status =
+        session_add(r->pg, &r->event->aggregate_id, &user_id, started->expires_at_us, r->err);
+    return status != NOVA_OK || started->refresh_expires_at_us == 0
+               ? status
+               : session_put_token(r->pg, &r->event->aggregate_id, 0, NULL,
+                                   r->event->occurred_at_us, started->refresh_expires_at_us,
+                                   r->err);
+}
+
+// The log holds no hash: what the token is, the key that derives it tells.
+static enum nova_status session_refreshed(struct rederiving *r)
+{
+    const Nova__Identity__V2__SessionRefreshed *refreshed = (const void *)r->payload;
+    return session_put_token(r->pg, &r->event->aggregate_id, refreshed->generation, NULL,
+                             r->event->occurred_at_us, refreshed->refresh_expires_at_us, r->err);
 }
 
 static enum nova_status session_revoked(struct rederiving *r)
 {
-    const struct pg_param params[] = {pg_uuid(&r->event->aggregate_id),
-                                      pg_time_us(r->event->occurred_at_us)};
-    return run(r,
-               "UPDATE identity.session SET ended_at = $2"
-               " WHERE session_id = $1 AND ended_at IS NULL",
-               params, 2);
+    return session_end(r->pg, &r->event->aggregate_id, r->event->occurred_at_us, r->err);
 }
 
 static const struct {
     const char *type;
     enum nova_status (*apply)(struct rederiving *r);
 } handlers[] = {
-    {"user.created", user_created},       {"user.updated", user_updated},
-    {"user.deleted", user_deleted},       {"session.started", session_started},
-    {"session.revoked", session_revoked},
+    {"user.created", user_created},           {"user.updated", user_updated},
+    {"user.deleted", user_deleted},           {"session.started", session_started},
+    {"session.refreshed", session_refreshed}, {"session.revoked", session_revoked},
 };
 
 enum nova_status rederive_event(struct rederive *rederive, struct pg *pg, const struct event *event,

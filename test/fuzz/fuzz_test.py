@@ -5,6 +5,8 @@ Each fuzzer starts from seeds made here of real data and from test/fuzz/corpus/<
 what was once found. A fixed number of runs from a fixed seed, so that a run can be repeated;
 NOVA_FUZZ_RUNS and NOVA_FUZZ_SEED ask for more and others.
 """
+import base64
+import hmac
 import json
 import os
 import pathlib
@@ -77,6 +79,12 @@ def seeds_of_jwt():
           b"LCJhdWQiOiJub3ZhIiwiaWF0Ijo5MDAsImV4cCI6MjAwMH0." + b"A" * 86
 
 
+def seeds_of_refresh_token():
+    head = b"\1" + uuid.UUID(int=5).bytes + (7).to_bytes(8, "big")
+    for key in (b"\7" + bytes(31), b"x"):  # the fuzzer's, and another's
+        yield base64.urlsafe_b64encode(head + hmac.digest(key, b"nova refresh token\0" + head, "sha256"))
+
+
 def seeds_of_settings():
     yield (ROOT / "docs/nova.yaml").read_bytes()
 
@@ -107,7 +115,7 @@ def run(name, seeds):
 if __name__ == "__main__":
     FUZZERS = {"check": seeds_of_check, "cloudevents": seeds_of_cloudevents,
                "import_line": seeds_of_import_line, "jwt": seeds_of_jwt,
-               "settings": seeds_of_settings}
+               "refresh_token": seeds_of_refresh_token, "settings": seeds_of_settings}
     SOURCES = {each.stem[5:] for each in (ROOT / "test/fuzz").glob("fuzz_*.c")}
     assert SOURCES == set(FUZZERS), SOURCES ^ set(FUZZERS)
     FAILED = 0

@@ -61,6 +61,18 @@ def identity_answers(caller):
     assert login.user_id == ada and login.expires_at_us > time.time() * 1e6
     verified = call("VerifyToken", access_token=login.access_token)
     assert (verified.user_id, verified.session_id) == (ada, login.session_id), verified
+    refreshed = call("RefreshToken", refresh_token=login.refresh_token)
+    assert (refreshed.user_id, refreshed.session_id) == (ada, login.session_id), refreshed
+    assert refreshed.refresh_token not in ("", login.refresh_token)
+    others = [call("Login", login="ada", password=PASSWORD, device=each) for each in "xyz"]
+    sessions = call("ListSessions", ada, user_id=ada).sessions
+    assert [each.device for each in sessions] == ["z", "y", "x", ""], sessions
+    assert call("Logout", refresh_token=others[0].refresh_token).session_id == others[0].session_id
+    assert call("RevokeSession", ada, session_id=others[1].session_id).ended_at_us > 0
+    assert call("RevokeAllSessions", ada, user_id=ada, keep_session_id=login.session_id
+                ).revoked == 1
+    left = call("ListSessions", user_id=ada).sessions
+    assert [each.session_id for each in left] == [login.session_id], left
     assert call("UpdateUser", ada, user_id=ada, display_name="Ada L.").version == 2
     assert call("GetUser", user_id=ada).user.display_name == "Ada L."
     assert [each.handle for each in call("GetUsers", user_ids=[bob, ada]).users] == ["bob", "ada"]

@@ -130,6 +130,18 @@ refused an_auditor_cannot_open_what_is_sealed "permission denied" auditor \
 refused an_operator_cannot_open_what_is_sealed "permission denied" operator \
   "SELECT * FROM identity.person_key"
 
+# Refresh tokens: a hash and nothing else, of a session that is there, and nobody else's to read.
+token="INSERT INTO identity.refresh_token VALUES ($(id 7)"
+refused a_refresh_token_is_not_kept_itself "refresh_token_hash" $me "$token, 0, 'a token', now())"
+refused a_refresh_token_has_a_generation "refresh_token_generation" $me \
+  "$token, -1, sha256(''), now())"
+refused a_refresh_token_is_a_sessions "refresh_token_session_id_fkey" $me \
+  "$token, 0, sha256(''), now())"
+refused an_auditor_sees_no_refresh_token "permission denied" auditor \
+  "SELECT * FROM identity.refresh_token"
+refused an_operator_sees_no_refresh_token "permission denied" operator \
+  "SELECT * FROM identity.refresh_token"
+
 # Leases.
 allowed a_relay_takes_its_lease identity_relay \
   "UPDATE identity.relay_lease SET owner = $(id 1), owner_name = 'a', epoch = epoch + 1,
@@ -220,6 +232,7 @@ consumer generation: SELECT INSERT UPDATE
 operator generation: SELECT INSERT UPDATE
 service generation: SELECT'
 expected_identity='service account: SELECT INSERT UPDATE DELETE
+service refresh_token: SELECT INSERT UPDATE DELETE
 service session: SELECT INSERT UPDATE DELETE
 service signing_key: SELECT INSERT'
 views_content='comment_view post_view'

@@ -405,6 +405,9 @@ def without_home(name, secrets):
         shutil.copy(credentials / f"seal/{service}", folder / "key")
         more |= {"NOVA_NATS_PRINCIPALS_FILE": str(folder / "principals"),
                  "NOVA_SEAL_KEY_FILE": str(folder / "key")}
+    if name == "service/identity":
+        shutil.copy(credentials / "refresh/identity", folder / "refresh")
+        more["NOVA_IDENTITY_REFRESH_KEY_FILE"] = str(folder / "refresh")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NOVA_")}
     return dict(clean, NOVA_ROOT=str(ROOT), **more)
 

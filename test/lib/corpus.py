@@ -33,7 +33,8 @@ def files(service, aggregate, event):
 def events():
     """Every file's content, in an order in which the events can have happened."""
     found = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/*.json"))]
-    lives = ["created", "started", "sent", "updated", "edited", "read", "revoked", "deleted"]
+    lives = ["created", "started", "sent", "updated", "edited", "read", "refreshed",
+             "revoked", "deleted"]
     first = ["user", "session", "post", "comment", "conversation", "message"]
     return sorted(found, key=lambda each: (
         lives.index(each["type"].split(".")[1]), first.index(each["type"].split(".")[0]),

@@ -26,6 +26,7 @@ struct given {
     const struct rejection *rejection;
     struct decision decision;
     ProtobufCMessage *reply;
+    const struct rejection *refusal; // of the reply: the events stay all the same
 };
 
 static inline struct given given_begin(const struct command_rule *rules, size_t rule_count)
@@ -85,9 +86,11 @@ static inline void given_reply(struct given *given, const struct command_rule *r
         events[i] = (struct recorded){event->type, event->payload, event->aggregate->id,
                                       event->version, given->decision.now_us};
     }
-    struct reply reply = {events, given->decision.event_count, given->arena, NULL};
+    struct reply reply = {
+        .events = events, .event_count = given->decision.event_count, .arena = given->arena};
     rule->reply(&reply);
     given->reply = reply.message;
+    given->refusal = reply.rejection;
 }
 
 // Decides; given->rejection, or given->decision.events and given->reply, say what came of it.
@@ -105,6 +108,7 @@ static inline void when(struct given *given, const char *method, const void *req
                                         .now_us = 1000000,
                                         .arena = given->arena};
     given->reply = NULL;
+    given->refusal = NULL;
     given->rejection = rule->target(targets, &given->decision);
     if (given->rejection != NULL)
         return;

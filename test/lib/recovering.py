@@ -24,6 +24,12 @@ def login(it, handle, code=0):
                    json.dumps({"login": handle, "password": PASSWORD}), code=code)
 
 
+def refreshed(it, token):
+    """The next refresh token."""
+    return json.loads(it.nova("call", "identity", "RefreshToken", json.dumps(
+        {"refreshToken": token})).stdout)["refreshToken"]
+
+
 def relay(it, service):
     return json.loads(it.nova("relay", "status", service, "--json").stdout)[0]
 

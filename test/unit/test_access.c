@@ -54,7 +54,7 @@ static int set_up(void **state)
         return -1;
     snprintf(command, sizeof command,
              "cd %s && mkdir -p credentials/postgres credentials/nats "
-             "credentials/seal",
+             "credentials/seal credentials/refresh",
              folder);
     return system(command);
 }
@@ -200,6 +200,28 @@ static void a_master_key_is_32_bytes_or_refused(void **state)
     assert_int_equal(access_master_key(&key, settings, "identity", &err), NOVA_INVALID_ARGUMENT);
 }
 
+static void the_refresh_key_is_a_secret_like_the_others(void **state)
+{
+    (void)state;
+    static const char hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+    char set[256];
+    struct seal_key key;
+    load(NULL);
+    assert_int_equal(access_refresh_key(&key, settings, &err), NOVA_NOT_FOUND);
+    assert_non_null(strstr(err.text, "credentials/refresh/identity is missing"));
+    write_secret("refresh/identity", hex, 0640);
+    assert_int_equal(access_refresh_key(&key, settings, &err), NOVA_PERMISSION_DENIED);
+    write_secret("refresh/identity", "0001\n", 0600);
+    assert_int_equal(access_refresh_key(&key, settings, &err), NOVA_INVALID_ARGUMENT);
+    write_secret("refresh/identity", hex, 0600);
+    assert_int_equal(access_refresh_key(&key, settings, &err), NOVA_OK);
+    assert_int_equal(key.bytes[31], 0x1f);
+    snprintf(set, sizeof set, "identity.refresh_key_file=%s/credentials/key", folder);
+    load(set);
+    assert_int_equal(access_refresh_key(&key, settings, &err), NOVA_NOT_FOUND);
+    assert_non_null(strstr(err.text, "credentials/key is missing"));
+}
+
 static void a_process_without_a_home_names_its_files(void **state)
 {
     (void)state;
@@ -265,6 +287,7 @@ int main(void)
         CASE(principals_are_found_by_name_and_by_key),
         CASE(a_process_without_a_home_names_its_files),
         CASE(a_master_key_is_32_bytes_or_refused),
+        CASE(the_refresh_key_is_a_secret_like_the_others),
         CASE(a_supervisor_hears_readiness_status_and_watchdog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

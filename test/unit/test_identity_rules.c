@@ -1,5 +1,5 @@
-// test_identity_rules.c - identity's rules: each rejection is produced, and the last case fails if
-// one was not.
+// test_identity_rules.c - identity's rules of users and logins: each rejection is produced, and the
+// last case fails if one was not.
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -7,66 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "aggregates/identity/identity.h"
-#include "nova/identity/v2/identity.pb-c.h"
-#include "test/lib/given.h"
-
-#define USER "0197a3c0-0000-7000-8000-000000000001"
-#define OTHER "0197a3c0-0000-7000-8000-000000000002"
-#define SESSION "0197a3c0-0000-7000-8000-000000000003"
-
-static bool produced[IDENTITY_REJECTION_COUNT];
-
-static struct given identity_given(const char *caller, struct identity_facts *facts)
-{
-    struct given given = given_begin(identity_rules, IDENTITY_RULES_COUNT);
-    *facts = (struct identity_facts){.password_length_ok = true,
-                                     .password_hash_ok = true,
-                                     .password_matches = true,
-                                     .session_lifetime_us = 3600000000,
-                                     .login_user_id = id_parse(USER)};
-    given.facts = facts;
-    if (strcmp(caller, "importer") == 0)
-        given.caller.kind = CALLER_IMPORTER;
-    else if (*caller != '\0') {
-        given.caller.kind = CALLER_USER;
-        given.caller.user_id = id_parse(caller);
-    }
-    return given;
-}
-
-static void given_user(struct given *given)
-{
-    struct uuid id = id_parse(USER);
-    given_past(given, "identity", "user.created", &id);
-}
-
-static void given_deleted_user(struct given *given)
-{
-    struct uuid id = id_parse(USER);
-    given_user(given);
-    given_past(given, "identity", "user.deleted", &id);
-}
-
-static void then_rejected(struct given *given, enum identity_rejection rejection)
-{
-    if (given->rejection == NULL)
-        fail_msg("%s was expected, and it was accepted", identity_rejections[rejection].name);
-    assert_string_equal(given->rejection->name, identity_rejections[rejection].name);
-    assert_int_equal(given->decision.event_count, 0);
-    produced[rejection] = true;
-    given_end(given);
-}
-
-static void then_event(struct given *given, const char *type)
-{
-    if (given->rejection != NULL)
-        fail_msg("%s", given->rejection->name);
-    assert_int_equal(given->decision.event_count, 1);
-    assert_string_equal(given->decision.events[0].type->type, type);
-    assert_non_null(given->reply);
-    given_end(given);
-}
+#include "test/lib/given_identity.h"
 
 // ---- Register -----------------------------------------------------------------------------------
 
@@ -280,12 +221,11 @@ static void a_wrong_password_is_all_a_stranger_hears(void **state)
     then_rejected(&given, IDENTITY_WRONG_LOGIN);
 }
 
+// Those of sessions are test_session_rules.c's.
 static void every_rejection_was_produced(void **state)
 {
     (void)state;
-    for (int i = 0; i < IDENTITY_REJECTION_COUNT; i++)
-        if (!produced[i])
-            fail_msg("no case produces %s", identity_rejections[i].name);
+    then_all_were_produced(0, IDENTITY_SESSIONS_FROM);
 }
 
 int main(void)
