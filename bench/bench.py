@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import report
 from figure import Sizes, measure
 from figures_bus import RPC
-from figures_latency import LATENCY
+from figures_latency import LATENCY, SUSTAINED
 from figures_model import CONSUME, REBUILD
 from figures_read import LOAD, LOG
 from figures_write import APPEND, RELAY
@@ -19,7 +19,7 @@ from measure import BenchError
 from world import BUILD, World
 
 GROUPS = {"append": APPEND, "relay": RELAY, "consume": CONSUME, "latency": LATENCY,
-          "rebuild": REBUILD, "rpc": RPC, "load": LOAD, "log": LOG}
+          "sustained": SUSTAINED, "rebuild": REBUILD, "rpc": RPC, "load": LOAD, "log": LOG}
 HELP = pathlib.Path(__file__).with_name("help.txt")
 
 
@@ -74,7 +74,7 @@ def say(text):
 
 def run(options, figures, before):
     done = []
-    with World(options.dir) as world:
+    with World(options.dir.resolve()) as world:
         for figure in figures:
             sizes = Sizes(options.events, options.size, options.runs)
             for result in measure(figure(world, sizes), say):
@@ -99,6 +99,8 @@ def main(words):
     except Mistake as mistake:
         print(f"nova: {mistake} (./nova bench --help)", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     except (BenchError, OSError, ValueError) as failure:
         print(f"nova: {failure}", file=sys.stderr)
         return 1

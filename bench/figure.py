@@ -31,6 +31,7 @@ class Figure:
     better = HIGHER
     aim = None
     parts = ()  # () : itself
+    ours_first = False  # the limit is another part of ours' own run
 
     def __init__(self, world, sizes):
         self.world, self.sizes = world, sizes
@@ -111,7 +112,8 @@ def measure(figure, say):
     results = [Result(part, [], {}, {}) for part in figure.figures()]
     for number in range(figure.sizes.runs):
         sides, what = {}, f"run {number + 1} of {figure.sizes.runs}"
-        for side in ("limit", "ours") if number % 2 == 0 else ("ours", "limit"):
+        ours_first = figure.ours_first or number % 2 == 1
+        for side in ("ours", "limit") if ours_first else ("limit", "ours"):
             sides[side] = _one_side(figure, side, say, what)
         for place, result in enumerate(results):
             result.runs.append((sides["ours"][0][place], sides["limit"][0][place]))

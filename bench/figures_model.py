@@ -1,9 +1,6 @@
 """consume and rebuild: how fast read models are made of streams."""
-import time
-
 from figure import LOWER, Figure
 from measure import BenchError
-from world import wait_for
 
 SENDERS, SENDER_CONSUMER = "message_sender_cache_g1", "communication/message_sender_cache"
 REBUILD_MIB_MAX = 128.0
@@ -28,31 +25,17 @@ class ConsumeSenders(Figure):
     def _empty(self):
         self.world.sql(f"TRUNCATE {SENDERS}.sender, {SENDERS}.sender_gone")
 
-    def _consumed(self):
-        return self.world.sql("SELECT coalesce(max(n), 0) FROM communication.checkpoint"
-                              " WHERE consumer = %s", (SENDER_CONSUMER,))[0][0]
-
-    def _consume(self):
-        """From the start of its process on, which a consumer of so many events hardly notices."""
-        began = time.monotonic()
-        with self.world.own("consumer", SENDER_CONSUMER, wait=False) as consumer:
-            with self.world.meter(consumer=consumer.pid) as meter:
-                wait_for("the sender cache", lambda: self._consumed() >= self.events)
-                return time.monotonic() - began, meter
-
     def ours(self):
         self._empty()
-        self.world.sql("UPDATE communication.checkpoint SET position = 0, n = 0, event_id = DEFAULT"
-                       " WHERE consumer = %s", (SENDER_CONSUMER,))
-        self.world.free_leases()
-        with self.world.own("service", "identity"):  # who gives the keys
-            seconds, meter = self._consume()
+        with self.world.own("service", "identity") as keys:
+            seconds, used = self.world.consume(SENDER_CONSUMER, "identity", self.events,
+                                               identity=keys.pid)
         rows = self.world.one(f"SELECT count(*) FROM {SENDERS}.sender")
         if rows != self.events:
             raise BenchError(f"{rows} senders of {self.events} users")
         if not self.rows.exists():
             self.world.save_copy(f"SELECT * FROM {SENDERS}.sender", self.rows)
-        return self.events / seconds, meter.used
+        return self.events / seconds, used
 
     def limit(self):
         self._empty()
@@ -89,8 +72,10 @@ class RebuildSearch(Figure):
         self.saved = False
 
     def _rebuild(self):
-        with self.world.own("service", "identity"), self.world.own("service", "content"):
-            return self.world.nova("projection", "rebuild", "search_index")
+        with self.world.own("service", "identity") as one, self.world.own("service",
+                                                                          "content") as other:
+            return self.world.nova("projection", "rebuild", "search_index", identity=one.pid,
+                                   content=other.pid)
 
     def ours(self):
         seconds, used = self._rebuild()

@@ -87,5 +87,28 @@ class RelayDrain(Figure):
         return self._rate(), used
 
 
+class RelayFlat(Figure):
+    """A much longer outbox: is the relay as fast at its end as at its beginning?"""
+
+    name, unit, aim = "relay_flat", "events/s", 0.9
+    limit_is = "ours with the first 100,000 events of the same outbox, in the same drain"
+    ours_first = True
+
+    def prepare(self):
+        self.events = self.sizes.of(10000000)
+        self.part = min(100000, self.events // 2)
+        self.world.clean("content")
+        self.world.fill(what="posts", events=self.events, size=self.sizes.size)
+        self.world.analyze("content")
+
+    def ours(self):
+        self.world.drop_stream("content")
+        used = self.world.drain("content", self.events)
+        return self.world.stream_rate("content", self.events - self.part + 1, self.events), used
+
+    def limit(self):
+        return self.world.stream_rate("content", 1, self.part), {}
+
+
 APPEND = [Append1, Append32, Append100]
-RELAY = [RelayDrain]
+RELAY = [RelayDrain, RelayFlat]

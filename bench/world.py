@@ -98,9 +98,9 @@ class World:
         """What a program printed that is measured beside others."""
         return last_json(self._watched(meter, name, self.start(name, **options))[0])
 
-    def nova(self, *words):
-        """(seconds, {process: use}) of a command of the product."""
-        with self.meter() as meter:
+    def nova(self, *words, **more):
+        """(seconds, {process: use}) of a command of the product, and of processes beside it."""
+        with self.meter(**more) as meter:
             _, seconds = self._watched(meter, "nova", Program([str(NOVA), *words],
                                                               self.it.environment()))
         return seconds, meter.used
@@ -152,8 +152,8 @@ class World:
                      " RESTART IDENTITY")
             self.drop_stream(service)
             for consuming in CONSUMING:
-                self.sql(f"UPDATE {consuming}.checkpoint SET position = 0, n = 0, event_id = DEFAULT"
-                         " WHERE source = %s", (service,))
+                self.sql(f"UPDATE {consuming}.checkpoint SET position = 0, n = 0,"
+                         " event_id = DEFAULT WHERE source = %s", (service,))
 
     def analyze(self, *services):
         for service in services:
@@ -188,6 +188,13 @@ class World:
                                                _seconds_of(state["first_ts"]))
         return 0, 0.0
 
+    def stream_rate(self, service, first, last):
+        """Events a second between two messages of a stream, by the times that it gave them."""
+        with Nats(self.it, "provisioner") as nats:
+            times = [_seconds_of(nats.api(f"STREAM.MSG.GET.NOVA_{service.upper()}", {
+                "seq": each})["message"]["time"]) for each in (first, last)]
+        return (last - first) / (times[1] - times[0])
+
     def drain(self, service, events):
         """The service's relay publishes all of its outbox; {process: use}."""
         self.free_leases()
@@ -195,6 +202,25 @@ class World:
             wait_for(f"{events} events in the stream",
                      lambda: self.stream(service)[0] >= events, every_s=0.05)
         return meter.used
+
+    def consume(self, name, source, events, **more):
+        """A consumer takes in all events of a stream again: (seconds, {process: use}).
+
+        From its process's start on, which a consumer of so many events hardly notices.
+        """
+        service = name.partition("/")[0]
+        consumer_of = (name, source)
+        self.sql(f"UPDATE {service}.checkpoint SET position = 0, n = 0, event_id = DEFAULT"
+                 " WHERE consumer = %s AND source = %s", consumer_of)
+        self.free_leases()
+        began = time.monotonic()
+        with self.own("consumer", name, wait=False) as consumer:
+            with self.meter(consumer=consumer.pid, **more) as meter:
+                where = f"{service}.checkpoint WHERE consumer = %s AND source = %s"
+                wait_for(f"{name} to take in {events} events", lambda: self.sql(
+                    f"SELECT n FROM {where}", consumer_of)[0][0] >= events)
+                seconds = time.monotonic() - began
+        return seconds, meter.used
 
     def save_copy(self, query, path):
         """COPY ... TO a file of the run's, in PostgreSQL's binary format."""
