@@ -50,18 +50,22 @@ class World:
     def __init__(self, parent):
         self.it = Instance(parent=parent)
         self.folder = self.it.folder
-        self.held = False
+        self.held, self.connection = False, None
 
     def __enter__(self):
         try:
             self.it.up()
             self._hold()
+            self.connection = self.it.connect()  # one for all: a new one each time costs CPU
+            self.connection.autocommit = True
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
         return self
 
     def __exit__(self, *failed):
+        if self.connection:
+            self.connection.close()
         if self.held:
             os.kill(self.it.supervisor(), signal.SIGCONT)
         self.it.__exit__(None, *failed[1:])
@@ -136,7 +140,9 @@ class World:
     # ---- the servers' contents
 
     def sql(self, statement, values=None):
-        return self.it.sql(statement, values)
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else None
 
     def one(self, statement):
         return self.sql(statement)[0][0]
