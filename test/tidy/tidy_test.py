@@ -21,6 +21,7 @@ MAY_INCLUDE = {
     "services": ["base", "proto", "pg", "bus", "aggregates", "inbox", "projections"],
     "cli": ["base", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
             "projections", "services"],
+    "bench": ["base", "proto", "pg", "bus", "aggregates"],
     "test": ["base", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
              "projections", "services", "cli"],
 }
