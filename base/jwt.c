@@ -1,4 +1,4 @@
-// jwt.c - see jwt.h. JSON by jansson, base64 and Ed25519 by libsodium.
+// jwt.c - see jwt.h. JSON by jansson, Ed25519 by libsodium.
 #include "base/jwt.h"
 
 #include <assert.h>
@@ -6,21 +6,15 @@
 #include <sodium.h>
 #include <string.h>
 
-#define JWT_AUDIENCE "nova"
-enum { JWT_BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
+#include "base/base64url.h"
 
-char *jwt_base64url(struct arena *arena, const void *data, size_t len)
-{
-    size_t cap = sodium_base64_encoded_len(len, JWT_BASE64);
-    char *text = arena_alloc(arena, cap);
-    return sodium_bin2base64(text, cap, data, len, JWT_BASE64);
-}
+#define JWT_AUDIENCE "nova"
 
 static char *jwt_part(struct arena *arena, json_t *object)
 {
     char *json = json_dumps(object, JSON_COMPACT);
     assert(json != NULL);
-    char *part = jwt_base64url(arena, json, strlen(json));
+    char *part = base64url_encode(arena, json, strlen(json));
     free(json);
     json_decref(object);
     return part;
@@ -43,7 +37,7 @@ char *jwt_sign(struct arena *arena, const struct jwt_claims *claims, const char 
     crypto_sign_detached(signature, NULL, (const uint8_t *)signed_text, strlen(signed_text),
                          secret);
     return arena_printf(arena, "%s.%s", signed_text,
-                        jwt_base64url(arena, signature, sizeof signature));
+                        base64url_encode(arena, signature, sizeof signature));
 }
 
 static enum nova_status jwt_refuse(struct error *err, const char *why)
@@ -51,21 +45,10 @@ static enum nova_status jwt_refuse(struct error *err, const char *why)
     return error_set(err, NOVA_UNAUTHENTICATED, "the token is refused: %s", why);
 }
 
-// Decodes one part; its length, or -1.
-static long jwt_decode(uint8_t *out, size_t cap, const char *text, size_t len)
-{
-    size_t bin_len = 0;
-    const char *end = NULL;
-    if (sodium_base642bin(out, cap, text, len, NULL, &bin_len, &end, JWT_BASE64) != 0 ||
-        end != text + len)
-        return -1;
-    return (long)bin_len;
-}
-
 static json_t *jwt_object(const char *text, size_t len)
 {
     uint8_t plain[JWT_BYTES_MAX];
-    long bytes = jwt_decode(plain, sizeof plain, text, len);
+    long bytes = base64url_decode_any(plain, sizeof plain, text, len);
     if (bytes < 0)
         return NULL;
     json_t *object = json_loadb((const char *)plain, (size_t)bytes, JSON_REJECT_DUPLICATES, NULL);
@@ -132,8 +115,8 @@ enum nova_status jwt_verify(struct jwt_claims *out, const char *token, jwt_key_o
         return jwt_refuse(err, "its header must say alg EdDSA and a kid");
     if (!key_of(context, kid, public_key, issuer))
         return jwt_refuse(err, "nobody knows its key");
-    if (jwt_decode(signature, sizeof signature, last + 1, (size_t)(token + len - last - 1)) !=
-            (long)sizeof signature ||
+    if (!base64url_decode(signature, sizeof signature, last + 1,
+                          (size_t)(token + len - last - 1)) ||
         crypto_sign_verify_detached(signature, (const uint8_t *)token, (size_t)(last - token),
                                     public_key) != 0)
         return jwt_refuse(err, "its signature is wrong");

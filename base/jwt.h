@@ -43,6 +43,3 @@ typedef bool (*jwt_key_of)(void *context, const char *kid, uint8_t public_key[JW
 // issuer.
 MUST_CHECK enum nova_status jwt_verify(struct jwt_claims *out, const char *token, jwt_key_of key_of,
                                        void *context, int64_t now_s, struct error *err);
-
-// base64url without padding (RFC 4648, 5), NUL-terminated, in the arena.
-char *jwt_base64url(struct arena *arena, const void *data, size_t len);

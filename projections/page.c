@@ -3,10 +3,11 @@
 #include "projections/page.h"
 
 #include <endian.h>
-#include <sodium.h>
 #include <string.h>
 
-enum { TOKEN_BYTES = 1 + 8 + 8 + 8 + 16, TOKEN_TEXT_BYTES = 64 };
+#include "base/base64url.h"
+
+enum { TOKEN_BYTES = 1 + 8 + 8 + 8 + 16 };
 
 static void token_put(uint8_t *out, uint64_t value)
 {
@@ -30,25 +31,21 @@ char *page_token(struct arena *arena, enum page_list list, const struct page_key
     token_put(bytes + 9, (uint64_t)last->first);
     token_put(bytes + 17, (uint64_t)last->second);
     memcpy(bytes + 25, last->id.bytes, sizeof last->id.bytes);
-    char *text = arena_alloc(arena, TOKEN_TEXT_BYTES);
-    return sodium_bin2base64(text, TOKEN_TEXT_BYTES, bytes, sizeof bytes,
-                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return base64url_encode(arena, bytes, sizeof bytes);
 }
 
 enum nova_status page_open(struct page *out, enum page_list list,
                            const Nova__Common__V1__Page *wanted, struct error *err)
 {
     uint8_t bytes[TOKEN_BYTES];
-    size_t len = 0;
     *out = (struct page){.size = wanted && wanted->size > 0 ? wanted->size : PAGE_SIZE};
     if (out->size > PAGE_SIZE_MAX)
         return error_set(err, NOVA_INVALID_ARGUMENT, "a page has at most %d items, not %u",
                          PAGE_SIZE_MAX, out->size);
     if (!wanted || wanted->token[0] == '\0')
         return NOVA_OK;
-    if (sodium_base642bin(bytes, sizeof bytes, wanted->token, strlen(wanted->token), NULL, &len,
-                          NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        len != sizeof bytes || bytes[0] != (uint8_t)list)
+    if (!base64url_decode(bytes, sizeof bytes, wanted->token, strlen(wanted->token)) ||
+        bytes[0] != (uint8_t)list)
         return error_set(err, NOVA_INVALID_ARGUMENT,
                          "the page's token is none of this list: begin without one");
     uint64_t score = token_get(bytes + 1);

@@ -4,12 +4,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/base64url.h"
 #include "bus/nkey.h"
 #include "nova/identity/v2/identity.pb-c.h"
 
@@ -284,13 +284,10 @@ enum nova_status auth_keys_from_identity(void *context, struct auth_key *keys, s
     const Nova__Identity__V2__GetJwksReply *jwks = (void *)reply;
     *count = 0;
     for (size_t i = 0; status == NOVA_OK && i < jwks->n_keys && *count < cap; i++) {
-        size_t len = 0;
         struct auth_key *key = &keys[*count];
         if (strlen(jwks->keys[i]->kid) < sizeof key->kid &&
-            sodium_base642bin(key->public_key, sizeof key->public_key, jwks->keys[i]->x,
-                              strlen(jwks->keys[i]->x), NULL, &len, NULL,
-                              sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
-            len == sizeof key->public_key) {
+            base64url_decode(key->public_key, sizeof key->public_key, jwks->keys[i]->x,
+                             strlen(jwks->keys[i]->x))) {
             strcpy(key->kid, jwks->keys[i]->kid);
             (*count)++;
         }

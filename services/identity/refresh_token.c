@@ -5,17 +5,14 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/base64url.h"
+
 enum { VERSION = 1, SESSION_AT = 1, GENERATION_AT = 17, MAC_AT = 25 };
 static_assert(MAC_AT + REFRESH_TOKEN_MAC_BYTES == REFRESH_TOKEN_BYTES, "nothing behind the MAC");
 static_assert(REFRESH_TOKEN_BYTES % 3 == 0, "base64 without spare bits: one text a token");
 static_assert(SEAL_KEY_BYTES == crypto_auth_hmacsha256_KEYBYTES, "a key of the home");
 static_assert(REFRESH_TOKEN_MAC_BYTES == crypto_auth_hmacsha256_BYTES, "a whole HMAC");
 static_assert(REFRESH_TOKEN_HASH_BYTES == crypto_hash_sha256_BYTES, "a whole SHA-256");
-
-// libsodium 1.0.18 takes some bytes above 127 for letters of the alphabet: one token would have
-// several texts.
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-static const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 
 // Version, session and generation: what is behind them is made of them.
 static void write_head(uint8_t out[MAC_AT], const struct uuid *session_id, int64_t generation)
@@ -43,10 +40,9 @@ char *refresh_token_make(struct arena *arena, const struct seal_key *key,
                          const struct uuid *session_id, int64_t generation)
 {
     uint8_t bytes[REFRESH_TOKEN_BYTES];
-    char *text = arena_alloc(arena, REFRESH_TOKEN_TEXT_LEN + 1);
     write_head(bytes, session_id, generation);
     make_mac(bytes + MAC_AT, bytes, key);
-    sodium_bin2base64(text, REFRESH_TOKEN_TEXT_LEN + 1, bytes, sizeof bytes, variant);
+    char *text = base64url_encode(arena, bytes, sizeof bytes);
     sodium_memzero(bytes, sizeof bytes);
     return text;
 }
@@ -54,13 +50,8 @@ char *refresh_token_make(struct arena *arena, const struct seal_key *key,
 bool refresh_token_parse(struct refresh_token *out, const char *text)
 {
     uint8_t bytes[REFRESH_TOKEN_BYTES];
-    size_t len = 0;
     uint64_t generation = 0;
-    if (strlen(text) != REFRESH_TOKEN_TEXT_LEN ||
-        strspn(text, alphabet) != REFRESH_TOKEN_TEXT_LEN ||
-        sodium_base642bin(bytes, sizeof bytes, text, REFRESH_TOKEN_TEXT_LEN, NULL, &len, NULL,
-                          variant) != 0 ||
-        len != sizeof bytes || bytes[0] != VERSION)
+    if (!base64url_decode(bytes, sizeof bytes, text, strlen(text)) || bytes[0] != VERSION)
         return false;
     for (int i = 0; i < 8; i++)
         generation = generation << 8 | bytes[GENERATION_AT + i];

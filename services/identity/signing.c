@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64url.h"
+
 struct signing {
     pthread_mutex_t lock; // of pg
     struct pg *pg;
@@ -42,9 +44,9 @@ static void signing_kid(char out[JWT_NAME_BYTES], const uint8_t public_key[JWT_K
     uint8_t digest[crypto_hash_sha256_BYTES];
     struct arena *arena = arena_create();
     snprintf(text, sizeof text, "{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"%s\"}",
-             jwt_base64url(arena, public_key, JWT_KEY_BYTES));
+             base64url_encode(arena, public_key, JWT_KEY_BYTES));
     crypto_hash_sha256(digest, (const uint8_t *)text, strlen(text));
-    snprintf(out, JWT_NAME_BYTES, "%s", jwt_base64url(arena, digest, sizeof digest));
+    snprintf(out, JWT_NAME_BYTES, "%s", base64url_encode(arena, digest, sizeof digest));
     arena_destroy(&arena);
 }
 

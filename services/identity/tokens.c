@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/access.h"
+#include "base/base64url.h"
 #include "nova/identity/v2/identity.pb-c.h"
 #include "services/identity/sessions.h"
 #include "services/identity/signing.h"
@@ -274,7 +275,7 @@ enum nova_status tokens_get_jwks(struct service_worker *worker, struct service_c
         jwk->alg = "EdDSA";
         jwk->use = "sig";
         jwk->kid = keys[i].kid;
-        jwk->x = jwt_base64url(arena, keys[i].public_key, sizeof keys[i].public_key);
+        jwk->x = base64url_encode(arena, keys[i].public_key, sizeof keys[i].public_key);
         reply->keys[i] = jwk;
     }
     call->request->reply = &reply->base;
