@@ -28,7 +28,7 @@ struct reader {
     struct reader_message *messages;
     int64_t last_n; // the last message given out; the next must be the one after it
     uint64_t reconnects;
-    bool refused; // the durable answered that it cannot serve us: make it again, whatever it says
+    bool refused; // the durable does not serve us, or not at all: make it again, whatever it says
 };
 
 enum nova_status reader_create(struct reader **out, struct bus_connection *connection,
@@ -232,8 +232,12 @@ static enum nova_status reader_collect(struct reader *reader, size_t count, int6
         natsMsg *msg = NULL;
         const char *code = NULL;
         natsStatus s = natsSubscription_NextMsg(&msg, reader->subscription, wait_ms + GUARD_MS);
-        if (s != NATS_OK)
+        if (s != NATS_OK) {
+            // A durable that counts messages which are gone keeps such a request for ever
+            // (nats-server 2.9.10): one made anew counts what is there.
+            reader->refused = s == NATS_TIMEOUT;
             return bus_error(err, s, "fetching from a stream");
+        }
         if (natsMsg_GetDataLength(msg) == 0 && natsMsgHeader_Get(msg, "Status", &code) == NATS_OK) {
             enum nova_status status = reader_end_of_request(reader, msg, code, err);
             natsMsg_Destroy(msg);

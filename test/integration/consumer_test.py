@@ -136,6 +136,28 @@ def a_durable_that_was_deleted_is_made_again():
 
 
 @case
+def a_durable_that_does_not_answer_is_made_again():
+    """It may never do, whatever it says of itself: here the server stands still meanwhile."""
+    wait_for("everything to be at rest", is_at_rest)
+    with Nats(it, "provisioner") as admin:
+        made = admin.api("CONSUMER.INFO.NOVA_CONTENT.search-search_index")["created"]
+    os.kill(it.supervisor(), signal.SIGSTOP)  # it would end what does not answer
+    server = it.state("nats-server")["pid"]
+    os.kill(server, signal.SIGSTOP)
+    try:
+        wait_for("a request without an end", lambda: "fetching from a stream" in
+                 (it.home / "logs/consumer.search.search_index.log").read_text())
+    finally:
+        os.kill(server, signal.SIGCONT)
+        os.kill(it.supervisor(), signal.SIGCONT)
+    ids = posts(5)
+    wait_for("the posts in the index", lambda: indexed(ids), 90)
+    with Nats(it, "provisioner") as admin:
+        wait_for("another durable", lambda: admin.api(
+            "CONSUMER.INFO.NOVA_CONTENT.search-search_index").get("created", made) != made)
+
+
+@case
 def anybodys_advisory_lock_holds_up_no_consumer():
     """Whoever may log in may take it; a consumer's own rows only its role and an operator."""
     with contextlib.closing(it.connect("communication_service")) as other:
