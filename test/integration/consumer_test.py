@@ -78,7 +78,7 @@ def given_changed_durable(admin, wrong, in_place):
     os.kill(it.state(INDEX)["pid"], signal.SIGSTOP)  # else it makes its own in between
     try:
         if not in_place:
-            end = admin.api("STREAM.INFO.NOVA_CONTENT")["state"]["last_seq"]
+            end = admin.last_n()
             if end:  # else it fits by its numbers: nothing delivered, nothing acknowledged
                 changed.update(deliver_policy="by_start_sequence", opt_start_seq=end)
             admin.api(f"CONSUMER.DELETE.NOVA_CONTENT.{name}")

@@ -94,7 +94,7 @@ def at_once(work, number):
 
 def last_n():
     with Nats(it, "auditor") as auditor:
-        return auditor.api("STREAM.INFO.NOVA_CONTENT")["state"]["last_seq"]
+        return auditor.last_n()
 
 
 def log(*filters):
@@ -431,7 +431,7 @@ def correlation_is_copied_and_causation_is_the_direct_cause():
     assert rows == {made: (correlation, command, command), alone: (own, own, own)}
     wait_for("the stream", it.is_caught_up)
     with Nats(it, "auditor") as auditor:
-        end = auditor.api("STREAM.INFO.NOVA_CONTENT")["state"]["last_seq"]
+        end = auditor.last_n()
         raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT", b'{"seq":%d}' % (end - 1))
     assert event_of(raw)[1]["correlationid"] == correlation
     assert event_of(raw)[1]["causationid"] == command

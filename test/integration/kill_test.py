@@ -128,7 +128,7 @@ def outboxes():
 
 def streamed():
     with Nats(it, "auditor") as auditor:
-        return auditor.api("STREAM.INFO.NOVA_CONTENT")["state"]["last_seq"]
+        return auditor.last_n()
 
 
 def applied():

@@ -43,12 +43,6 @@ it = Instance(settings={"NOVA_RELAY_CHECK_MS": "2000"})
 author = {}
 
 
-def last_n(nats, service="content"):
-    """While a server takes up changed accounts, nobody answers."""
-    return wait_for("an answer of JetStream", lambda: nats.api(
-        f"STREAM.INFO.NOVA_{service.upper()}"))["state"]["last_seq"]
-
-
 def is_whole():
     with contextlib.suppress(AssertionError, OSError, KeyError, TypeError):
         return it.is_caught_up() and assert_streams_equal_outboxes(it)
@@ -77,7 +71,7 @@ def lives(service, count, chance):
         while killed < count and (
                 time.monotonic() < end or killed < KILLS_MIN // len(SERVICES)):
             append_and_commit(it, service, count=4)
-            before = last_n(auditor, service)
+            before = auditor.last_n(service)
             with admin.cursor() as cursor:  # a dead relay's lease runs out: here at once
                 cursor.execute(f"update {service}.relay_lease set lease_until = '-infinity'")
             with Own(it, "relay", service, NOVA_RELAY_BATCH="2") as relay:
@@ -85,12 +79,12 @@ def lives(service, count, chance):
                     time.sleep(chance.uniform(0, 0.2))
                 else:
                     wait_for("the first of its publishes", lambda before=before: (
-                        relay.process.poll() is not None or last_n(auditor, service) > before))
+                        relay.process.poll() is not None or auditor.last_n(service) > before))
                     time.sleep(chance.uniform(0, 0.004))
                 assert relay.process.poll() is None, relay.log()
             assert DAMAGED not in relay.log(), relay.log()[-3000:]
             killed += 1
-            published += last_n(auditor, service) > before
+            published += auditor.last_n(service) > before
             relay.path.unlink()
     return killed, published
 
@@ -103,7 +97,7 @@ def a_durable_ahead_of_its_stream_is_noticed_and_made_again():
     wait_for("every stream to be whole", is_whole, 120)
     relay, starts, said = ready(it, RELAY), it.state("nats-server")["starts"], len(it.log(index))
     with Nats(it, "auditor") as auditor:
-        known = last_n(auditor)
+        known = auditor.last_n()
     with supervisor_held(it):
         os.kill(relay["pid"], signal.SIGKILL)  # else it fills the tail again at once
         os.kill(it.state("nats-server")["pid"], signal.SIGKILL)
@@ -120,7 +114,7 @@ def a_durable_ahead_of_its_stream_is_noticed_and_made_again():
         try:
             wait_for("its server", it.nats_is_healthy)
             with Nats(it, "operator") as operator:
-                assert 0 < last_n(operator) < known
+                assert 0 < operator.last_n() < known
                 wait_for("the consumer to notice", lambda: re.search(
                     "ahead of its stream|before our checkpoint", it.log(index)[said:]))
         finally:
@@ -170,7 +164,7 @@ def connections_cut_in_the_middle_of_a_pipeline_leave_no_hole():
                 time.sleep(0.05)
             stored = it.sql("select count(*) from content.outbox")[0][0]
             with Nats(it, "auditor") as auditor:
-                wait_for("every event in the stream", lambda: last_n(auditor) == stored, 120)
+                wait_for("every event in the stream", lambda: auditor.last_n() == stored, 120)
             assert DAMAGED not in relay.log(), relay.log()[-3000:]
     print(f"# {cutter.cuts} cuts", flush=True)
     wait_for("every stream to be whole", is_whole, 120)
@@ -222,13 +216,13 @@ def positions_lost_in_a_crash_of_postgresql_settle():
 def after_a_pause_longer_than_any_window_nothing_comes_twice():
     """JetStream forgets message ids after its window; so nothing may depend on them."""
     with Nats(it, "auditor") as auditor:
-        before = last_n(auditor)
+        before = auditor.last_n()
         window_s = auditor.api("STREAM.INFO.NOVA_CONTENT")["config"]["duplicate_window"] / 1e9
         with without(it, RELAY):
             append_and_commit(it, count=50)
             over = time.monotonic() + 2 * window_s
             wait_for("the window to be over", lambda: time.monotonic() > over)
-        wait_for("the events behind the pause", lambda: last_n(auditor) == before + 50)
+        wait_for("the events behind the pause", lambda: auditor.last_n() == before + 50)
         raw = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_CONTENT", b'{"last_by_subj":'
                               b'"nova.evt.content.>"}')
         assert "Nats-Msg-Id" not in raw.headers and "Nats-Sequence" in raw.headers, raw.headers
@@ -283,10 +277,10 @@ def an_unrelated_long_transaction_delays_nothing():
         cursor.execute("select count(*) from content.outbox")
         with Nats(it, "auditor") as auditor:
             for _ in range(20):
-                before = last_n(auditor)
+                before = auditor.last_n()
                 append_and_commit(it, count=50)
                 wait_for("events past an open transaction", lambda before=before:
-                         last_n(auditor) == before + 50, 20)
+                         auditor.last_n() == before + 50, 20)
         cursor.execute("select n from other")
         assert cursor.fetchall() == [(2,)]  # it was open all the time
         connection.rollback()
@@ -303,10 +297,10 @@ def a_lost_doorbell_costs_no_more_than_the_poll():
                 'Subject "nova.bell.content"' in it.log("nats-server")))
             for _ in range(5):
                 stored = it.sql("select count(*) from content.outbox")[0][0]
-                wait_for("what was stored before", lambda: last_n(auditor) >= stored)
+                wait_for("what was stored before", lambda: auditor.last_n() >= stored)
                 code, text, _ = create_post(caller)
                 assert code == 0, text
-                wait_for("the event without a bell", lambda: last_n(auditor) > stored, 20)
+                wait_for("the event without a bell", lambda: auditor.last_n() > stored, 20)
     assert it.state("service/content")["starts"] == starts
     assert is_whole() or wait_for("every stream to be whole", is_whole)
 
@@ -505,7 +499,7 @@ def postgresqls_data_deleted_and_the_streams_kept_is_noticed():
     append_and_commit(it, count=20)
     wait_for("every stream to be whole", is_whole, 120)
     with Nats(it, "auditor") as auditor:
-        known = last_n(auditor)
+        known = auditor.last_n()
     it.nova("down")
     data = pathlib.Path(os.path.realpath(it.home / "pg"))
     shutil.rmtree(data)
@@ -517,7 +511,7 @@ def postgresqls_data_deleted_and_the_streams_kept_is_noticed():
     append_and_commit(it, count=100)
     wait_for("status to say so", lambda: "stopped" in it.state(RELAY)["status"])
     with Nats(it, "auditor") as auditor:
-        assert last_n(auditor) == known
+        assert auditor.last_n() == known
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def insert(column, value):
 
 def streamed(service="CONTENT"):
     with Nats(it, "auditor") as auditor:
-        return auditor.api(f"STREAM.INFO.NOVA_{service}")["state"]["last_seq"]
+        return auditor.last_n(service)
 
 
 def relay():

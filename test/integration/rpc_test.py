@@ -256,7 +256,7 @@ def trace():
 
 def newest(service):
     with Nats(it, "auditor") as auditor:
-        last = auditor.api(f"STREAM.INFO.NOVA_{service.upper()}")["state"]["last_seq"]
+        last = auditor.last_n(service)
         return event_of(auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_{service.upper()}",
                                         json.dumps({"seq": last}).encode()))
 

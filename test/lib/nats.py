@@ -13,6 +13,8 @@ import time
 
 import nacl.signing
 
+from instance import wait_for
+
 
 class Message:
     def __init__(self, subject, sid, reply, raw_headers, data):
@@ -184,6 +186,11 @@ class Nats:
         """A request of JetStream's API; None when nobody may or can answer."""
         answer = self.request(f"{self.js}.{verb}", json.dumps(request or {}).encode())
         return None if answer is None or answer.no_responders else json.loads(answer.data)
+
+    def last_n(self, service="content"):
+        """The end of a service's stream. While a server takes up changed accounts, nobody answers."""
+        return wait_for("an answer of JetStream", lambda: self.api(
+            f"STREAM.INFO.NOVA_{service.upper()}"))["state"]["last_seq"]
 
     def stream(self, name):
         """Every message of a stream, by its sequence, read one by one: (sequence, message)."""
