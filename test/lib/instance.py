@@ -56,8 +56,11 @@ def free_ports(count):
 
 
 def is_dead(pid):
+    """Also a zombie, unless threads of it are still ending: these hold its ports and files."""
+    process = pathlib.Path(f"/proc/{pid}")
     with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+        state = (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state == "Z" and len(list((process / "task").iterdir())) <= 1
     return True
 
 
