@@ -18,7 +18,7 @@ import psycopg2
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from caller import Caller
-from instance import NOVA, Instance, case, main, wait_for
+from instance import BUILD, NOVA, PATIENCE_S, Instance, case, main, wait_for
 from log_check import message_class
 from nats import Nats
 
@@ -122,6 +122,13 @@ def an_unknown_type_is_skipped():
 
 
 @case
+def a_batch_that_is_sent_without_waiting_is_all_or_nothing():
+    done = subprocess.run([str(BUILD / "test/check_books")], env=it.environment(), text=True,
+                          capture_output=True, timeout=PATIENCE_S * 3, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@case
 def a_durable_that_was_deleted_is_made_again():
     wait_for("everything to be at rest", is_at_rest)  # else it may be making it anew just now
     before = it.state(INDEX)
@@ -141,12 +148,16 @@ def a_durable_that_does_not_answer_is_made_again():
     wait_for("everything to be at rest", is_at_rest)
     with Nats(it, "provisioner") as admin:
         made = admin.api("CONSUMER.INFO.NOVA_CONTENT.search-search_index")["created"]
+    def unanswered():
+        log = (it.home / "logs/consumer.search.search_index.log").read_text()
+        return log.count("fetching from a stream")
+    before = unanswered()
     os.kill(it.supervisor(), signal.SIGSTOP)  # it would end what does not answer
     server = it.state("nats-server")["pid"]
     os.kill(server, signal.SIGSTOP)
     try:
-        wait_for("a request without an end", lambda: "fetching from a stream" in
-                 (it.home / "logs/consumer.search.search_index.log").read_text())
+        # One from each source, of which one is content's.
+        wait_for("two requests without an end", lambda: unanswered() >= before + 2)
     finally:
         os.kill(server, signal.SIGCONT)
         os.kill(it.supervisor(), signal.SIGCONT)
