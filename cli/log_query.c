@@ -11,6 +11,7 @@
 #include "base/timestamp.h"
 #include "bus/topology.h"
 #include "cli/command.h"
+#include "cli/home.h"
 #include "cli/log.h"
 #include "cli/log_event.h"
 #include "pg/pg.h"
@@ -195,8 +196,8 @@ static enum nova_status source_open(struct source *source, const struct settings
              " ORDER BY position LIMIT $10",
              service);
     enum nova_status status = access_postgres_url(url, settings, service, "auditor", err);
-    if (status == NOVA_OK)
-        status = pg_connect(&source->pg, url, "nova log query", err);
+    if (status == NOVA_OK && pg_connect(&source->pg, url, "nova log query", err) != NOVA_OK)
+        status = home_unreached(settings, err);
     explicit_bzero(url, sizeof url);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "pg/pg.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -154,6 +155,23 @@ enum nova_status pg_reconnect(struct pg *pg, struct error *err)
 bool pg_is_connected(const struct pg *pg)
 {
     return !pg->lost && PQstatus(pg->conn) == CONNECTION_OK;
+}
+
+// What came while nobody asked is the server's farewell, or a notice that the next call reads.
+static void pg_notice_farewell(struct pg *pg)
+{
+    struct pollfd arrived = {.fd = pg_socket(pg), .events = POLLIN};
+    while (arrived.fd >= 0 && poll(&arrived, 1, 0) > 0) {
+        if (PQconsumeInput(pg->conn) != 1)
+            pg->lost = true;
+        arrived.fd = pg_socket(pg);
+    }
+}
+
+enum nova_status pg_ensure_connected(struct pg *pg, struct error *err)
+{
+    pg_notice_farewell(pg);
+    return pg_is_connected(pg) ? NOVA_OK : pg_reconnect(pg, err);
 }
 
 int pg_socket(const struct pg *pg)

@@ -40,6 +40,9 @@ MUST_CHECK enum nova_status pg_connect(struct pg **out, const char *url, const c
 void pg_destroy(struct pg **pg);
 MUST_CHECK enum nova_status pg_reconnect(struct pg *pg, struct error *err);
 bool pg_is_connected(const struct pg *pg);
+// Before work begins: connects again when the connection is lost, also when the server ended it
+// since the last call (it was restarted, it ended the session). Asks nothing of the server.
+MUST_CHECK enum nova_status pg_ensure_connected(struct pg *pg, struct error *err);
 // The connection's socket, to wait on beside others; -1 when not connected.
 int pg_socket(const struct pg *pg);
 

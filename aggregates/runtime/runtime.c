@@ -404,12 +404,10 @@ enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
                    command->wire, arena);
     for (int attempt = 0; attempt < RUNTIME_ATTEMPTS_MAX; attempt++) {
         *out = (struct outcome){0};
-        if (!pg_is_connected(runtime->pg)) {
-            enum nova_status status = pg_reconnect(runtime->pg, a.err);
-            if (status != NOVA_OK)
-                return status;
-        }
-        enum nova_status status = runtime_attempt(&a);
+        enum nova_status status = pg_ensure_connected(runtime->pg, a.err);
+        if (status != NOVA_OK)
+            return status;
+        status = runtime_attempt(&a);
         bool lost_a_race = status != NOVA_OK && runtime_lost_a_race(runtime->pg);
         pg_rollback(runtime->pg); // nothing to do after a COMMIT
         if (!lost_a_race)
