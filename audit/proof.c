@@ -139,37 +139,58 @@ static enum nova_status check_consistency(struct proof_checked *out, struct aren
 }
 
 static enum nova_status check_root(struct proof_checked *out, struct arena *arena,
-                                   const json_t *root, const struct checkpoint_policy *policy,
-                                   struct error *err)
+                                   const json_t *root, const struct merkle_proof *proof,
+                                   const struct checkpoint_policy *policy, struct error *err)
 {
-    struct merkle_proof proof;
-    if (!is_text(root, "format", FORMAT))
-        return refuse(err, "its format is another");
-    if (!read_hashes(&proof, json_object_get(root, "hashes")))
-        return refuse(err, "its hashes are no list of base64");
     enum nova_status status =
         open_note(&out->checkpoint, arena, json_object_get(root, "checkpoint"), policy, err);
     if (status != NOVA_OK)
         return status;
     if (is_text(root, "kind", "inclusion")) {
         out->kind = PROOF_INCLUSION;
-        return check_inclusion(out, arena, root, &proof, err);
+        return check_inclusion(out, arena, root, proof, err);
     }
     out->kind = PROOF_CONSISTENCY;
     if (!is_text(root, "kind", "consistency"))
         return refuse(err, "its kind is neither inclusion nor consistency");
-    return check_consistency(out, arena, root, &proof, policy, err);
+    return check_consistency(out, arena, root, proof, policy, err);
+}
+
+// The file's JSON and its hashes; *root is to be released whatever comes of it.
+static enum nova_status read_root(json_t **root, struct merkle_proof *proof, const char *text,
+                                  size_t len, struct error *err)
+{
+    *root = NULL;
+    if (len > PROOF_BYTES_MAX)
+        return refuse(err, "it is too long");
+    *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(*root))
+        return refuse(err, "no JSON");
+    if (!is_text(*root, "format", FORMAT))
+        return refuse(err, "its format is another");
+    if (!read_hashes(proof, json_object_get(*root, "hashes")))
+        return refuse(err, "its hashes are no list of base64");
+    return NOVA_OK;
+}
+
+enum nova_status proof_hashes(struct merkle_proof *out, const char *text, size_t len,
+                              struct error *err)
+{
+    json_t *root;
+    enum nova_status status = read_root(&root, out, text, len, err);
+    json_decref(root);
+    return status;
 }
 
 enum nova_status proof_check(struct proof_checked *out, struct arena *arena, const char *text,
                              size_t len, const struct checkpoint_policy *policy, struct error *err)
 {
+    json_t *root;
+    struct merkle_proof proof;
     *out = (struct proof_checked){.kind = PROOF_INCLUSION};
-    if (len > PROOF_BYTES_MAX)
-        return refuse(err, "it is too long");
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-    enum nova_status status =
-        json_is_object(root) ? check_root(out, arena, root, policy, err) : refuse(err, "no JSON");
+    enum nova_status status = read_root(&root, &proof, text, len, err);
+    if (status == NOVA_OK)
+        status = check_root(out, arena, root, &proof, policy, err);
     json_decref(root);
     return status;
 }

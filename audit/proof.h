@@ -39,3 +39,7 @@ char *proof_consistency_text(struct arena *arena, const char *old_note,
 MUST_CHECK enum nova_status proof_check(struct proof_checked *out, struct arena *arena,
                                         const char *text, size_t len,
                                         const struct checkpoint_policy *policy, struct error *err);
+
+// The hashes of a proof's file alone, unchecked: for who has the checkpoints from elsewhere.
+MUST_CHECK enum nova_status proof_hashes(struct merkle_proof *out, const char *text, size_t len,
+                                         struct error *err);

@@ -2,7 +2,9 @@
 // (test/integration/proofs_test.py): "<policy's log key>", then "<size> <index or old size>
 // <file>".
 //
-//   check_proofs SIZES      every event of every size up to SIZES, and every older size of each
+//   check_proofs SIZES          every event of every size up to SIZES, every older size of each
+//   check_proofs SIZES COMMON   then "fork" and the same of a second history under the same key and
+//                               log id, in which only the first COMMON events are the same
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,10 +71,22 @@ static void print_proofs(struct merkle_log *log, const struct bytes *leaves, uin
     }
 }
 
+static void print_history(struct bytes *leaves, uint64_t common, uint64_t sizes)
+{
+    struct merkle_log log;
+    merkle_log_make(&log, sizes);
+    for (uint64_t i = 0; i < sizes; i++) {
+        if (i >= common)
+            leaves[i] = leaf_of((int64_t)i + 1);
+        merkle_log_append(&log, leaves[i]);
+        print_proofs(&log, leaves, i + 1);
+    }
+    merkle_log_free(&log);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t sizes = argc == 2 ? strtoull(argv[1], NULL, 10) : 0;
-    struct merkle_log log;
+    uint64_t sizes = argc >= 2 ? strtoull(argv[1], NULL, 10) : 0;
     if (sizes == 0 || sodium_init() < 0)
         return 2;
     arena = arena_create();
@@ -82,13 +96,11 @@ int main(int argc, char **argv)
         return 1;
     printf("%s\n%s\n", note_key_text(arena, &signer.key), note_key_text(arena, &witness.key));
     struct bytes *leaves = arena_alloc(arena, sizes * sizeof *leaves);
-    merkle_log_make(&log, sizes);
-    for (uint64_t i = 0; i < sizes; i++) {
-        leaves[i] = leaf_of((int64_t)i + 1);
-        merkle_log_append(&log, leaves[i]);
-        print_proofs(&log, leaves, i + 1);
+    print_history(leaves, 0, sizes);
+    if (argc == 3) {
+        printf("fork\n");
+        print_history(leaves, strtoull(argv[2], NULL, 10), sizes);
     }
-    merkle_log_free(&log);
     arena_destroy(&arena);
     return 0;
 }
