@@ -54,6 +54,7 @@ static bool parse_parts(char name[NOTE_NAME_BYTES], uint32_t *id, uint8_t key[1 
     size_t name_len = plus ? (size_t)(plus - text) : 0, id_len = 0;
     uint8_t id_bytes[4];
     if (plus == NULL || name_len >= NOTE_NAME_BYTES || strlen(plus) < 10 || plus[9] != '+' ||
+        strspn(plus + 1, "0123456789abcdef") != 8 || // libsodium takes capitals as well
         sodium_hex2bin(id_bytes, sizeof id_bytes, plus + 1, 8, NULL, &id_len, NULL) != 0 ||
         id_len != sizeof id_bytes)
         return false;
