@@ -336,6 +336,45 @@ COMMANDS = [
            integration/event_store_test/an_expected_version_that_is_wrong_is_a_conflict_and_nothing_is_written"""),
 ]
 
+WITNESS = "integration/witness_test/"
+PROOFS = "integration/proofs_test/"
+AUDITORS = [
+    Row("a_forged_or_replayed_proof",
+        "A forged or replayed proof, another log's checkpoint",
+        "refused offline",
+        f"""unit/test_proof/of_ten_thousand_mutated_proofs_none_is_accepted
+            unit/test_proof/an_event_of_another_log_is_refused_though_its_hash_is_in_the_tree
+            unit/test_proof/a_log_that_is_signed_by_another_key_is_refused
+            unit/test_proof/a_rewound_checkpoint_is_no_extension
+            {PROOFS}of_ten_thousand_mutated_proofs_the_independent_verifier_accepts_none
+            {PROOFS}check_proof_refuses_what_is_forged_or_anothers"""),
+    Row("two_histories",
+        "The operator signs two histories",
+        "a witness that cosigns sees it; both checkpoints are kept as evidence",
+        f"""{WITNESS}a_forked_log_of_the_same_size_is_refused_and_both_are_kept
+            {WITNESS}a_forked_log_of_another_size_has_no_proof
+            {WITNESS}of_two_histories_shown_at_once_one_is_cosigned
+            {WITNESS}a_rewound_checkpoint_is_refused_and_both_are_kept"""),
+    Row("another_encoding",
+        "A relay of next year encodes the same row differently, and a refilled stream no longer matches",
+        "leaf bytes are fixed (v1), payloads copied",
+        f"""unit/test_leaf/every_vector_has_its_leaf_and_its_hash
+            {PROOFS}the_golden_vectors_of_the_leaf_are_read"""),
+    Row("a_row_changed_by_hand",
+        "A row changed, removed, inserted, reordered in outbox or stream",
+        "found and named",
+        "", "the process that extends and signs the tree, and log verify"),
+    Row("the_newest_rows_removed",
+        "The newest rows removed together with their checkpoint",
+        "found: checkpoints are published and kept elsewhere; consistency fails",
+        f"{WITNESS}a_rewound_checkpoint_is_refused_and_both_are_kept",
+        "checkpoints that are published"),
+    Row("a_person_forgotten",
+        "A person must be forgotten but the log cannot change",
+        "personal data is sealed per person; the key is deleted, every proof stays valid",
+        "", "proofs of a running Nova's events"),
+]
+
 STORE = "integration/event_store_test/"
 BEHAVIOURS = [
     Row("expected_version", "1. Expected version: no stream, exact, any, exists",
@@ -401,5 +440,5 @@ BEHAVIOURS = [
 ]
 
 SECTIONS = [("Outbox and relay", OUTBOX), ("Inbox and projections", INBOX),
-            ("Aggregates and commands", COMMANDS),
+            ("Aggregates and commands", COMMANDS), ("Auditors", AUDITORS),
             ("Behaviours that public event stores agree on", BEHAVIOURS)]
