@@ -1,4 +1,4 @@
-// log.c - `nova log query` and `nova log tail`.
+// log.c - `nova log`: which of its parts.
 #include "cli/log.h"
 
 #include <string.h>
@@ -12,7 +12,9 @@ int command_log(const struct settings *settings, int argc, char **argv)
         return log_query(settings, argc - 1, argv + 1);
     if (strcmp(what, "tail") == 0)
         return log_tail(settings, argc - 1, argv + 1);
-    static const char *const words[] = {"query", "tail"};
-    return *what != '\0' ? command_unknown("log", "log command", what, words, 2)
-                         : command_usage("log", "log wants 'query' or 'tail'");
+    if (strcmp(what, "show") == 0)
+        return log_show(settings, argc - 1, argv + 1);
+    static const char *const words[] = {"query", "tail", "show"};
+    return *what != '\0' ? command_unknown("log", "log command", what, words, 3)
+                         : command_usage("log", "log wants 'query', 'tail' or 'show'");
 }

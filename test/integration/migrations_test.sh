@@ -227,11 +227,13 @@ relay relay_lease: SELECT [UPDATE]
 service snapshot: SELECT INSERT UPDATE DELETE'
 expected_inbox='auditor audit_event: SELECT
 operator audit_event: SELECT [INSERT]
+auditor checkpoint: SELECT
 consumer checkpoint: SELECT INSERT UPDATE
 operator checkpoint: SELECT INSERT UPDATE DELETE
 service checkpoint: SELECT
 consumer consumer_lease: SELECT INSERT UPDATE
 operator consumer_lease: SELECT INSERT UPDATE
+auditor dead_letter: SELECT
 consumer dead_letter: SELECT INSERT UPDATE DELETE
 operator dead_letter: SELECT INSERT UPDATE DELETE
 consumer generation: SELECT INSERT UPDATE
