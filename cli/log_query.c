@@ -53,7 +53,7 @@ static int64_t parse_number(const char *text, char **end)
 
 // "2026-01-02T03:04:05Z", Unix seconds, or "-90m": so long ago (s, m, h, d). Within the years that
 // PostgreSQL and the contract know.
-static bool parse_time(int64_t *out, const char *text)
+bool log_parse_time(int64_t *out, const char *text)
 {
     char *end = NULL;
     int64_t number = parse_number(text, &end);
@@ -88,13 +88,13 @@ static bool parse_value(struct query *query, const char *option, const char *val
     else if (strcmp(option, "--correlation") == 0)
         return uuid_parse(&query->correlation_id, value);
     else if (strcmp(option, "--since") == 0)
-        return parse_time(&query->since_us, value);
+        return log_parse_time(&query->since_us, value);
     else if (strcmp(option, "--until") == 0)
-        return parse_time(&query->until_us, value);
+        return log_parse_time(&query->until_us, value);
     else if (strcmp(option, "--occurred-since") == 0)
-        return parse_time(&query->occurred_since_us, value);
+        return log_parse_time(&query->occurred_since_us, value);
     else if (strcmp(option, "--occurred-until") == 0)
-        return parse_time(&query->occurred_until_us, value);
+        return log_parse_time(&query->occurred_until_us, value);
     else if (strcmp(option, "--limit") == 0)
         return (query->limit = parse_number(value, &end)) > 0 && *end == '\0';
     else
@@ -141,8 +141,7 @@ static int parse_arguments(struct query *query, int argc, char **argv)
             return command_usage("log", "log query takes no '%s'", argv[i]);
         else if (i + 1 == argc || !parse_value(query, argv[i], argv[i + 1]))
             return command_usage("log", "%s wants %s", argv[i],
-                                 strstr(argv[i], "since") || strstr(argv[i], "until")
-                                     ? "a time: 2026-01-02T03:04:05Z, Unix seconds, or -1h"
+                                 strstr(argv[i], "since") || strstr(argv[i], "until") ? LOG_TIMES
                                  : strcmp(argv[i], "--limit") == 0 ? "a number above 0"
                                  : strcmp(argv[i], "--aggregate") == 0 ||
                                          strcmp(argv[i], "--correlation") == 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`nova log show` on real servers: what an auditor is told about one event."""
+"""`nova log show` and `history` on real servers: what an auditor is told of an event, an aggregate."""
 import contextlib
 import hashlib
 import json
@@ -153,6 +153,98 @@ def without_the_bus_all_else_is_told():
         os.kill(it.supervisor(), signal.SIGCONT)
     assert "event" not in shown["stands"]["stream"]["state"], shown
     assert shown["stands"]["consumers"] and shown["tree"]["events"], shown
+
+
+def history(aggregate, *words):
+    """The events with what each changed, and the end: version, state, difference."""
+    lines = [json.loads(line) for line in
+             it.nova("log", "history", aggregate, "--json", *words).stdout.splitlines()]
+    return lines[:-1], lines[-1]
+
+
+@case
+def an_aggregates_history_is_what_its_own_rules_make_of_it():
+    post = create("first")
+    with Caller(it) as caller:
+        caller.call("content", "UpdatePost", author["id"], post_id=post, title="second")
+        caller.call("content", "DeletePost", author["id"], post_id=post)
+    events, end = history(post)
+    assert [each["type"] for each in events] == ["post.created", "post.updated", "post.deleted"]
+    assert [each["version"] for each in events] == [1, 2, 3]
+    assert [each["changes"] for each in events] == [
+        {"exists": [False, True], "author_id": [None, author["id"]]}, {},
+        {"deleted": [False, True]}], events
+    assert events[1]["payload"]["sealed"]["title"] == "second"
+    assert end == {"service": "content", "aggregate_type": "post", "version": 3, "state": {
+        "author_id": author["id"], "exists": True, "deleted": True}}, end
+    for version, deleted in ((1, False), (2, False), (3, True)):
+        events, end = history(post, "--version", str(version))
+        assert len(events) == version and end["version"] == version
+        assert end["state"]["deleted"] == deleted and end["state"]["exists"]
+    assert history(post, "--since-version", "1")[1]["difference"] == {"deleted": [False, True]}
+    assert history(post, "--version", "2", "--since-version", "1")[1]["difference"] == {}
+    whole = history(post, "--since-version", "0")[1]["difference"]
+    assert whole["exists"] == [False, True] and whole["author_id"] == [None, author["id"]]
+    text = it.nova("log", "history", post, "--since-version", "2").stdout
+    for each in ("post.created", "deleted: false -> true", "since version 2", "post in version 3"):
+        assert each in text, (each, text)
+    assert "second" not in it.nova("log", "history", post, "--sealed").stdout
+
+
+@case
+def a_state_is_shown_as_of_any_moment():
+    with Caller(it) as caller:
+        other = caller.call("identity", "Register", handle="other", display_name="Other",
+                            email="other@example.invalid", password="correct horse battery").user_id
+        talk = caller.call("communication", "CreateConversation", author["id"],
+                           member_ids=[author["id"], other]).conversation_id
+        message = caller.call("communication", "SendMessage", author["id"], conversation_id=talk,
+                              text="hello").message_id
+        caller.call("communication", "MarkRead", other, conversation_id=talk, message_id=message)
+    events, end = history(message)
+    assert end["state"]["sender_id"] == author["id"] and end["state"]["readers"] == [other], end
+    assert events[-1]["changes"]["readers"] == [[], [other]]
+    assert sorted(history(talk)[1]["state"]["members"]) == sorted([author["id"], other])
+    then = events[0]["recorded_at"]
+    seen, before = history(message, "--at", then)
+    assert before["version"] == 1 and before["state"]["readers"] == [] and len(seen) == 1
+    early = it.nova("log", "history", message, "--at", "2020-01-01T00:00:00Z", code=1)
+    assert "no outbox holds an event of that aggregate until then" in early.stderr, early
+
+
+@case
+def a_history_of_many_versions_is_read_in_pages():
+    aggregate = create("many")
+    with contextlib.closing(it.connect("content_service")) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "insert into content.outbox (event_id, type, aggregate_type, aggregate_id, version,"
+                " actor, command_id, command_index, command_digest, correlation_id, causation_id,"
+                " occurred_at, payload) select gen_random_uuid(), 'post.updated', 'post', %s, v,"
+                " 'test', gen_random_uuid(), 0, sha256(''), gen_random_uuid(), gen_random_uuid(),"
+                " clock_timestamp(), '' from generate_series(2, 1201) as v", (aggregate,))
+        connection.commit()
+    events, end = history(aggregate)
+    assert [each["version"] for each in events] == list(range(1, 1202)) and end["version"] == 1201
+    assert history(aggregate, "--version", "500")[1]["version"] == 500
+
+
+@case
+def what_is_mistyped_or_not_there_in_a_history_is_named():
+    nobody, user = str(uuid.uuid4()), author["id"]
+    for words, says in (([], "wants an aggregate's id"), (["7"], "not '7'"),
+                        ([user, "--version", "0"], "a number above 0"),
+                        ([user, "--version", "x"], "a number above 0"),
+                        ([user, "--version"], "a number above 0"),
+                        ([user, "--since-version", "-1"], "--since-version wants a number"),
+                        ([user, "--at", "noon"], "--at wants a time"),
+                        ([user, "--at", "-1h", "--version", "1"], "say one"),
+                        ([user, "--csv"], "not '--csv'")):
+        assert says in it.nova("log", "history", *words, code=2).stderr, words
+    for words, says in (([nobody], "no outbox holds an event of that aggregate"),
+                        ([user, "--version", "77"], "its last version is 1"),
+                        ([user, "--since-version", "77"], "its last version is 1")):
+        assert says in it.nova("log", "history", *words, code=1).stderr, words
 
 
 @case
