@@ -11,6 +11,8 @@ int command_log(const struct settings *settings, int argc, char **argv)
         const char *name;
         command_function *run;
     } commands[] = {{"query", log_query},
+                    {"show", log_show},
+                    {"history", log_history},
                     {"tail", log_tail},
                     {"check-proof", log_check_proof},
                     {"key", log_key},
@@ -24,6 +26,7 @@ int command_log(const struct settings *settings, int argc, char **argv)
     }
     return *what != '\0'
                ? command_unknown("log", "log command", what, words, COMMANDS)
-               : command_usage("log",
-                               "log wants 'query', 'tail', 'check-proof', 'key' or 'witness'");
+               : command_usage(
+                     "log", "log wants 'query', 'show', 'history', 'tail', 'check-proof', 'key' or"
+                            " 'witness'");
 }

@@ -104,11 +104,11 @@ static void worker_note_failure(struct worker *worker, const char *doing)
 
 static void worker_note_failing(struct worker *worker)
 {
-    error_set(
-        &worker->failure, NOVA_FAILED_PRECONDITION,
-        "more than %d aggregates are parked: the handler must be wrong; mend it, then retry or "
-        "discard the dead letters",
-        INBOX_PARKED_MAX);
+    error_set(&worker->failure, NOVA_FAILED_PRECONDITION,
+              "more than %d aggregates are parked: the handler must be wrong; mend it, then ./nova "
+              "dlq retry "
+              "or ./nova dlq discard",
+              INBOX_PARKED_MAX);
     worker_note_failure(worker, "failing");
 }
 
@@ -263,6 +263,19 @@ static enum nova_status worker_place(struct inbox_checkpoint *there, struct work
     return status;
 }
 
+// An operator may have settled what was parked.
+static enum nova_status worker_count_parked(struct worker *worker, struct error *err)
+{
+    struct uuid parked[INBOX_PARKED_MAX + 1];
+    uint32_t count;
+    int64_t events;
+    enum nova_status status =
+        books_parked(parked, &count, &events, worker->books, worker->source->service, err);
+    if (status == NOVA_OK)
+        worker_publish_parked(worker, events);
+    return status;
+}
+
 // Asks the source how far it believes it delivered. Only a hint about lag when messages come; when
 // none come, also the sign of one that was lost.
 static enum nova_status worker_look(struct worker *worker, bool idle, struct error *err)
@@ -279,6 +292,8 @@ static enum nova_status worker_look(struct worker *worker, bool idle, struct err
     struct inbox_checkpoint there;
     if (idle)
         status = worker_place(&there, worker, err);
+    if (idle && status == NOVA_OK)
+        status = worker_count_parked(worker, err);
     if (idle && status == NOVA_OK)
         inbox_was_idle(&worker->state, look.delivered_n, 0, &there);
     return status;

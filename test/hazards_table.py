@@ -246,8 +246,11 @@ INBOX = [
         "its aggregate waits in the dead letters, all others go on, retry keeps order",
         """integration/consumer_test/a_poisoned_aggregate_waits_and_all_others_go_on
            unit/test_inbox_state/one_poison_event_parks_its_aggregate_and_nothing_else
-           unit/test_inbox_state/every_event_takes_effect_once_and_in_order_or_is_parked""",
-        "a command that retries dead letters"),
+           integration/dlq_test/a_retry_before_the_fix_leaves_all_of_it_parked
+           integration/dlq_test/a_retry_after_the_fix_applies_them_in_order
+           integration/dlq_test/a_retry_while_the_aggregate_goes_on_loses_nothing_and_turns_nothing_round
+           integration/dlq_test/what_is_discarded_stays_in_the_log_and_in_the_audit
+           unit/test_inbox_state/every_event_takes_effect_once_and_in_order_or_is_parked"""),
     Row("a_table_of_seen_ids",
         "Dedupe table grows for ever",
         "there is none",

@@ -18,12 +18,20 @@ static void user_evolve(void *state, const struct recorded *event)
     }
 }
 
+static const struct state_field user_fields[] = {
+    STATE_FIELD(user_state, STATE_FLAG, exists),
+    STATE_FIELD(user_state, STATE_FLAG, deleted),
+    STATE_FIELD(user_state, STATE_FLAG, has_password),
+};
+
 const struct aggregate_type user_aggregate = {
     .service = "identity",
     .name = "user",
     .state_bytes = sizeof(struct user_state),
     .state_version = 1,
     .evolve = user_evolve,
+    .fields = user_fields,
+    .field_count = sizeof user_fields / sizeof *user_fields,
 };
 
 // ---- what names may look like -------------------------------------------------------------------

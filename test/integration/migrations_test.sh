@@ -184,6 +184,10 @@ refused the_consumer_cannot_drop_a_generation "must be owner" content_consumer \
 refused another_service_cannot_read_it "permission denied" communication_service \
   "SELECT * FROM content.post"
 allowed an_operator_drops_a_generation operator "DROP SCHEMA views_g2 CASCADE"
+refused an_operators_own_rights_forget_nobody "permission denied" operator \
+  "UPDATE content.person_key SET wrapped = NULL, erased_at = now()"
+allowed an_operator_acts_as_a_consumer_where_it_says_so operator \
+  "SET LOCAL ROLE content_consumer; UPDATE content.person_key SET wrapped = NULL, erased_at = now()"
 refused an_operator_builds_nothing_in_identity "permission denied" operator \
   "CREATE TABLE identity.mine (id bigint)"
 
@@ -221,11 +225,15 @@ service person_key: SELECT INSERT [UPDATE]
 operator relay_lease: SELECT [UPDATE]
 relay relay_lease: SELECT [UPDATE]
 service snapshot: SELECT INSERT UPDATE DELETE'
-expected_inbox='consumer checkpoint: SELECT INSERT UPDATE
+expected_inbox='auditor audit_event: SELECT
+operator audit_event: SELECT [INSERT]
+auditor checkpoint: SELECT
+consumer checkpoint: SELECT INSERT UPDATE
 operator checkpoint: SELECT INSERT UPDATE DELETE
 service checkpoint: SELECT
 consumer consumer_lease: SELECT INSERT UPDATE
 operator consumer_lease: SELECT INSERT UPDATE
+auditor dead_letter: SELECT
 consumer dead_letter: SELECT INSERT UPDATE DELETE
 operator dead_letter: SELECT INSERT UPDATE DELETE
 consumer generation: SELECT INSERT UPDATE
