@@ -337,6 +337,24 @@ COMMANDS = [
 ]
 
 STORE = "integration/event_store_test/"
+# What of identity is provoked so far; the other rows of that table come with what they are about.
+IDENTITY = [
+    Row("a_forged_token",
+        "JWT: `alg` none or swapped, HS256 with the public key, wrong or injected `kid`, a key that "
+        "comes along, duplicate, huge, missing or future claims, other audience, another text of the "
+        "same bytes (RFC 8725)",
+        "refused, with its honest neighbour accepted beside it; only EdDSA with a known key",
+        """unit/test_jwt_attacks/headers_that_choose_for_the_verifier_are_refused
+           unit/test_jwt_attacks/claims_of_another_meaning_are_refused_whoever_signed_them
+           unit/test_jwt_attacks/an_hmac_with_the_public_key_is_refused
+           unit/test_jwt_attacks/what_its_key_did_not_sign_is_refused
+           unit/test_jwt_attacks/a_signature_with_the_group_s_order_added_is_refused
+           unit/test_jwt_attacks/a_token_has_one_text
+           unit/test_jwt_attacks/each_part_is_base64url_and_nothing_else
+           unit/test_jwt_attacks/the_bits_that_mean_nothing_are_zero
+           unit/test_jwt_attacks/depth_and_length_are_bounded"""),
+]
+
 BEHAVIOURS = [
     Row("expected_version", "1. Expected version: no stream, exact, any, exists",
         "a wrong one is a conflict, nothing written, version unchanged",
@@ -401,5 +419,5 @@ BEHAVIOURS = [
 ]
 
 SECTIONS = [("Outbox and relay", OUTBOX), ("Inbox and projections", INBOX),
-            ("Aggregates and commands", COMMANDS),
+            ("Aggregates and commands", COMMANDS), ("Identity and access", IDENTITY),
             ("Behaviours that public event stores agree on", BEHAVIOURS)]
