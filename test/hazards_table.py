@@ -353,6 +353,31 @@ IDENTITY = [
            unit/test_jwt_attacks/each_part_is_base64url_and_nothing_else
            unit/test_jwt_attacks/the_bits_that_mean_nothing_are_zero
            unit/test_jwt_attacks/depth_and_length_are_bounded"""),
+    Row("a_password_that_is_cut",
+        "Long passwords cut, NUL bytes, Unicode forms; passwords that leaked elsewhere; hashes of a "
+        "cost of long ago",
+        "8 to 1,024 bytes after NFKC, never truncated; leaked ones are refused; a login makes an old "
+        "hash anew",
+        """unit/test_password/the_length_is_counted_after_nfkc
+           unit/test_password/one_password_on_two_keyboards_is_one
+           unit/test_password/nothing_is_cut_off
+           unit/test_password/a_hash_from_elsewhere_is_argon2id_at_a_bearable_cost
+           unit/test_leaked/all_of_the_list_are_found_and_few_others
+           unit/test_leaked/whatever_is_not_as_it_was_written_is_refused
+           integration/passwords_test/all_of_a_password_counts_in_whatever_form_it_is_typed
+           integration/passwords_test/a_password_of_no_length_with_a_nul_or_that_leaked_is_refused_and_leaves_nothing
+           integration/passwords_test/a_login_makes_a_hash_of_another_cost_anew
+           integration/passwords_test/of_many_logins_while_the_hash_changes_all_get_in"""),
+    Row("a_name_that_looks_like_another",
+        "A name that is read as a reserved one, or is another's in other letters; one who changes "
+        "names all the time",
+        "reserved names and what looks like them are refused; a handle is unique whatever its case; "
+        "a change is followed by days without one",
+        """unit/test_identity_rules/what_looks_like_a_reserved_name_is_reserved
+           unit/test_identity_rules/a_handle_is_changed_at_a_bounded_rate
+           integration/names_test/every_reserved_name_is_refused_in_each_way_of_writing_it
+           integration/names_test/display_names_of_stack_exchange_go_in_and_the_handles_made_of_them_are_unique
+           integration/names_test/a_handle_is_changed_once_and_then_not_for_days"""),
 ]
 
 BEHAVIOURS = [

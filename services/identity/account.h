@@ -35,11 +35,21 @@ MUST_CHECK enum nova_status account_password(const char **out, struct pg *pg,
                                              const struct uuid *user_id, struct arena *arena,
                                              struct error *err);
 
+// The same password's hash at another cost, where `old` is still the hash. Waits for nobody: while
+// another login has the row the hash stays, and the next login does it.
+MUST_CHECK enum nova_status account_rehash(struct pg *pg, const struct uuid *user_id,
+                                           const char *old, const char *hash, struct error *err);
+
 // Whether another user than `user_id` has it; a deleted one has it until free_after.
 MUST_CHECK enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
                                           const struct account_digest *email_digest,
                                           const struct account_digest *handle_digest,
                                           const struct uuid *user_id, struct error *err);
+
+// Whether a handle is one that the user has already, perhaps in other letters.
+MUST_CHECK enum nova_status account_has_handle(bool *out, struct pg *pg, const struct uuid *user_id,
+                                               const struct account_digest *handle,
+                                               struct error *err);
 
 // password_hash NULL or "": none.
 MUST_CHECK enum nova_status account_add(struct pg *pg, const struct uuid *user_id,
