@@ -368,6 +368,16 @@ IDENTITY = [
            integration/passwords_test/a_password_of_no_length_with_a_nul_or_that_leaked_is_refused_and_leaves_nothing
            integration/passwords_test/a_login_makes_a_hash_of_another_cost_anew
            integration/passwords_test/of_many_logins_while_the_hash_changes_all_get_in"""),
+    Row("an_account_that_a_stranger_finds",
+        "Account enumeration by answer or timing (login; register: timing)",
+        "same answer, same work: a dummy hash when unknown, no lock and no write when refused",
+        """integration/enumeration_test/a_refused_login_says_the_same_whoever_it_was_for
+           integration/enumeration_test/a_refused_login_locks_and_writes_nothing
+           integration/enumeration_test/a_refused_login_takes_the_same_time_whether_the_account_exists_or_not
+           integration/enumeration_test/a_registration_takes_the_same_time_whether_the_address_is_taken_or_the_handle_reserved
+           integration/enumeration_test/the_measure_sees_a_hash_that_was_left_out
+           unit/test_identity_rules/a_wrong_password_is_all_a_stranger_hears""",
+        "Register says EMAIL_TAKEN: an answer that tells nothing needs the mail to the address"),
     Row("a_name_that_looks_like_another",
         "A name that is read as a reserved one, or is another's in other letters; one who changes "
         "names all the time",

@@ -38,18 +38,18 @@ static struct pg_param digest_param(const struct account_digest *digest)
 
 // ---- accounts -----------------------------------------------------------------------------------
 
-enum nova_status account_find(struct account *out, struct pg *pg,
-                              const struct account_digest *digest, struct arena *arena,
-                              struct error *err)
+#define ACCOUNT_BY_DIGEST                                                                          \
+    "SELECT user_id, password_hash FROM identity.account"                                          \
+    " WHERE (email_digest = $1 OR handle_digest = $1) AND free_after IS NULL"
+
+static enum nova_status account_by_digest(struct account *out, struct pg *pg, const char *sql,
+                                          const struct account_digest *digest, struct arena *arena,
+                                          struct error *err)
 {
     struct pg_result *rows = NULL;
     const struct pg_param params[] = {digest_param(digest)};
     *out = (struct account){0};
-    enum nova_status status = pg_query(&rows, pg,
-                                       "SELECT user_id, password_hash FROM identity.account"
-                                       " WHERE (email_digest = $1 OR handle_digest = $1)"
-                                       " AND free_after IS NULL FOR SHARE",
-                                       params, 1, err);
+    enum nova_status status = pg_query(&rows, pg, sql, params, 1, err);
     if (pg_rows(rows) > 0) {
         const char *hash = pg_get_text(rows, 0, 1);
         out->found = true;
@@ -58,6 +58,20 @@ enum nova_status account_find(struct account *out, struct pg *pg,
     }
     pg_result_destroy(&rows);
     return status;
+}
+
+enum nova_status account_find(struct account *out, struct pg *pg,
+                              const struct account_digest *digest, struct arena *arena,
+                              struct error *err)
+{
+    return account_by_digest(out, pg, ACCOUNT_BY_DIGEST, digest, arena, err);
+}
+
+enum nova_status account_hold(struct account *out, struct pg *pg,
+                              const struct account_digest *digest, struct arena *arena,
+                              struct error *err)
+{
+    return account_by_digest(out, pg, ACCOUNT_BY_DIGEST " FOR SHARE", digest, arena, err);
 }
 
 enum nova_status account_password(const char **out, struct pg *pg, const struct uuid *user_id,

@@ -24,9 +24,14 @@ struct account {
     struct uuid user_id;
     const char *password_hash; // NULL: cannot log in with a password
 };
-// By digest of the e-mail address or of the handle. Inside a transaction the account cannot be
-// deleted until its end: so no session begins beside a deletion.
+// By digest of the e-mail address or of the handle. Writes nothing: a lock is written, and what is
+// written is waited for, which would tell how long an account takes that exists.
 MUST_CHECK enum nova_status account_find(struct account *out, struct pg *pg,
+                                         const struct account_digest *digest, struct arena *arena,
+                                         struct error *err);
+// The same inside a transaction: until its end the account cannot be deleted, so no session begins
+// beside a deletion.
+MUST_CHECK enum nova_status account_hold(struct account *out, struct pg *pg,
                                          const struct account_digest *digest, struct arena *arena,
                                          struct error *err);
 

@@ -193,8 +193,10 @@ static enum nova_status identity_look_up_login(struct identity_facts *facts,
     const Nova__Identity__V2__LoginRequest *request = (const void *)context->call->request->message;
     struct account_digest digest;
     struct account now;
+    if (!((const struct prepared *)context->prepared)->password_matches)
+        return NOVA_OK; // refused, after the same work as for an account that is not there
     identity_login_digest(&digest, context->worker->service, request->login);
-    enum nova_status status = account_find(&now, pg, &digest, arena, err);
+    enum nova_status status = account_hold(&now, pg, &digest, arena, err);
     if (status != NOVA_OK)
         return status;
     facts->password_matches = identity_still_matches(context, &now);
