@@ -28,10 +28,14 @@ static const struct {
     const char *two;
 } pairs[] = {{'m', "rn"}, {'w', "vv"}};
 
-static bool stands_for(char sign, char letter)
+// The digits from 2 to 9 stand for letters within a name; the last one counts: "member5" is no
+// plural.
+static bool stands_for(char sign, char letter, bool is_last)
 {
     if (tolower((unsigned char)sign) == letter)
         return true;
+    if (is_last && sign >= '2' && sign <= '9')
+        return false;
     for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++)
         if (lookalikes[i].letter == letter)
             return strchr(lookalikes[i].also, sign) != NULL;
@@ -55,7 +59,10 @@ static bool read_alike(const char **handle, const char **name)
             return true;
         }
     }
-    if (**handle == '\0' || !stands_for(**handle, **name))
+    if (**handle == '\0')
+        return false;
+    const char *rest = *handle + 1;
+    if (!stands_for(**handle, **name, rest[strspn(rest, "_.-")] == '\0'))
         return false;
     *handle += 1;
     *name += 1;
