@@ -379,6 +379,59 @@ AUDITORS = [
 ]
 
 STORE = "integration/event_store_test/"
+# What of identity is provoked so far; the other rows of that table come with what they are about.
+IDENTITY = [
+    Row("a_forged_token",
+        "JWT: `alg` none or swapped, HS256 with the public key, wrong or injected `kid`, a key that "
+        "comes along, duplicate, huge, missing or future claims, other audience, another text of the "
+        "same bytes (RFC 8725)",
+        "refused, with its honest neighbour accepted beside it; only EdDSA with a known key",
+        """unit/test_jwt_attacks/headers_that_choose_for_the_verifier_are_refused
+           unit/test_jwt_attacks/claims_of_another_meaning_are_refused_whoever_signed_them
+           unit/test_jwt_attacks/an_hmac_with_the_public_key_is_refused
+           unit/test_jwt_attacks/what_its_key_did_not_sign_is_refused
+           unit/test_jwt_attacks/a_signature_with_the_group_s_order_added_is_refused
+           unit/test_jwt_attacks/a_token_has_one_text
+           unit/test_jwt_attacks/each_part_is_base64url_and_nothing_else
+           unit/test_jwt_attacks/the_bits_that_mean_nothing_are_zero
+           unit/test_jwt_attacks/depth_and_length_are_bounded"""),
+    Row("a_password_that_is_cut",
+        "Long passwords cut, NUL bytes, Unicode forms; passwords that leaked elsewhere; hashes of a "
+        "cost of long ago",
+        "8 to 1,024 bytes after NFKC, never truncated; leaked ones are refused; a login makes an old "
+        "hash anew",
+        """unit/test_password/the_length_is_counted_after_nfkc
+           unit/test_password/one_password_on_two_keyboards_is_one
+           unit/test_password/nothing_is_cut_off
+           unit/test_password/a_hash_from_elsewhere_is_argon2id_at_a_bearable_cost
+           unit/test_leaked/all_of_the_list_are_found_and_few_others
+           unit/test_leaked/whatever_is_not_as_it_was_written_is_refused
+           integration/passwords_test/all_of_a_password_counts_in_whatever_form_it_is_typed
+           integration/passwords_test/a_password_of_no_length_with_a_nul_or_that_leaked_is_refused_and_leaves_nothing
+           integration/passwords_test/a_login_makes_a_hash_of_another_cost_anew
+           integration/passwords_test/of_many_logins_while_the_hash_changes_all_get_in"""),
+    Row("an_account_that_a_stranger_finds",
+        "Account enumeration by answer or timing (login; register: timing)",
+        "same answer, same work: a dummy hash when unknown, no lock and no write when refused",
+        """integration/enumeration_test/a_refused_login_says_the_same_whoever_it_was_for
+           integration/enumeration_test/a_refused_login_locks_and_writes_nothing
+           integration/enumeration_test/a_refused_login_takes_the_same_time_whether_the_account_exists_or_not
+           integration/enumeration_test/a_registration_takes_the_same_time_whether_the_address_is_taken_or_the_handle_reserved
+           integration/enumeration_test/the_measure_sees_a_hash_that_was_left_out
+           unit/test_identity_rules/a_wrong_password_is_all_a_stranger_hears""",
+        "Register says EMAIL_TAKEN: an answer that tells nothing needs the mail to the address"),
+    Row("a_name_that_looks_like_another",
+        "A name that is read as a reserved one, or is another's in other letters; one who changes "
+        "names all the time",
+        "reserved names and what looks like them are refused; a handle is unique whatever its case; "
+        "a change is followed by days without one",
+        """unit/test_identity_rules/what_looks_like_a_reserved_name_is_reserved
+           unit/test_identity_rules/a_handle_is_changed_at_a_bounded_rate
+           integration/names_test/every_reserved_name_is_refused_in_each_way_of_writing_it
+           integration/names_test/display_names_of_stack_exchange_go_in_and_the_handles_made_of_them_are_unique
+           integration/names_test/a_handle_is_changed_once_and_then_not_for_days"""),
+]
+
 BEHAVIOURS = [
     Row("expected_version", "1. Expected version: no stream, exact, any, exists",
         "a wrong one is a conflict, nothing written, version unchanged",
@@ -443,5 +496,6 @@ BEHAVIOURS = [
 ]
 
 SECTIONS = [("Outbox and relay", OUTBOX), ("Inbox and projections", INBOX),
-            ("Aggregates and commands", COMMANDS), ("Auditors", AUDITORS),
+            ("Aggregates and commands", COMMANDS), ("Identity and access", IDENTITY),
+            ("Auditors", AUDITORS),
             ("Behaviours that public event stores agree on", BEHAVIOURS)]

@@ -24,10 +24,13 @@
     REJECTION(EMAIL_INVALID, INVALID_ARGUMENT,                                                     \
               "email wants one @ with something on both sides, 3 to 254 bytes and no spaces")      \
     REJECTION(HANDLE_INVALID, INVALID_ARGUMENT, "handle wants 2 to 64 letters, digits, _ . or -")  \
-    REJECTION(HANDLE_RESERVED, INVALID_ARGUMENT, "that handle is reserved; choose another")        \
+    REJECTION(HANDLE_RESERVED, INVALID_ARGUMENT,                                                   \
+              "that handle is reserved, or looks like one that is; choose another")                \
     REJECTION(NAME_INVALID, INVALID_ARGUMENT,                                                      \
               "display_name wants 1 to 200 bytes, not only spaces, no control characters")         \
-    REJECTION(PASSWORD_LENGTH, INVALID_ARGUMENT, "password wants 10 to 1024 bytes")                \
+    REJECTION(PASSWORD_LENGTH, INVALID_ARGUMENT, "password wants 8 to 1024 bytes in NFKC")         \
+    REJECTION(PASSWORD_LEAKED, INVALID_ARGUMENT,                                                   \
+              "that password is on the list of those that everybody knows; choose another")        \
     REJECTION(PASSWORD_HASH_INVALID, INVALID_ARGUMENT,                                             \
               "password_hash wants Argon2id in PHC form: $argon2id$v=19$m=..,t=..,p=1$..$..")      \
     REJECTION(EMAIL_TAKEN, ALREADY_EXISTS, "that e-mail address is taken")                         \
@@ -36,6 +39,8 @@
     REJECTION(USER_ID_MISSING, INVALID_ARGUMENT, "user_id is missing")                             \
     REJECTION(USER_UNKNOWN, NOT_FOUND, "there is no such user")                                    \
     REJECTION(NOTHING_TO_UPDATE, INVALID_ARGUMENT, "give an email, handle or display_name")        \
+    REJECTION(HANDLE_CHANGED_LATELY, FAILED_PRECONDITION,                                          \
+              "the handle was changed not long ago; wait until it may be changed again")           \
     REJECTION(SESSION_EXISTS, ALREADY_EXISTS,                                                      \
               "that session_id is taken; leave it out to get a new one")                           \
     REJECTION(WRONG_LOGIN, UNAUTHENTICATED, "the login or the password is wrong")                  \
@@ -73,7 +78,10 @@ struct refresh_fact {
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
+    bool handle_is_new; // UpdateUser: not the user's own in other letters
+    int64_t handle_change_wait_us;
     bool password_length_ok; // Register
+    bool password_leaked;    // Register
     bool password_hash_ok;   // ImportUser; also when none was given
     bool password_matches;   // Login
     struct uuid login_user_id;
@@ -87,6 +95,7 @@ struct identity_facts {
 
 struct user_state {
     uint8_t exists, deleted, has_password;
+    int64_t handle_changed_at_us; // 0: never since the registration
 };
 struct session_state {
     uint8_t exists, revoked;
@@ -99,5 +108,6 @@ extern const struct aggregate_type user_aggregate, session_aggregate;
 enum { IDENTITY_RULES_COUNT = 9 };
 extern const struct command_rule identity_rules[IDENTITY_RULES_COUNT];
 
-// True for a name of the list in reserved.inc; case does not matter.
+// True for a name of the list in reserved.inc and for one that is read as such: case, the signs
+// between words, digits that stand for letters and letters that look alike do not matter.
 bool handle_is_reserved(const char *handle);

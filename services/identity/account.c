@@ -38,18 +38,18 @@ static struct pg_param digest_param(const struct account_digest *digest)
 
 // ---- accounts -----------------------------------------------------------------------------------
 
-enum nova_status account_find(struct account *out, struct pg *pg,
-                              const struct account_digest *digest, struct arena *arena,
-                              struct error *err)
+#define ACCOUNT_BY_DIGEST                                                                          \
+    "SELECT user_id, password_hash FROM identity.account"                                          \
+    " WHERE (email_digest = $1 OR handle_digest = $1) AND free_after IS NULL"
+
+static enum nova_status account_by_digest(struct account *out, struct pg *pg, const char *sql,
+                                          const struct account_digest *digest, struct arena *arena,
+                                          struct error *err)
 {
     struct pg_result *rows = NULL;
     const struct pg_param params[] = {digest_param(digest)};
     *out = (struct account){0};
-    enum nova_status status = pg_query(&rows, pg,
-                                       "SELECT user_id, password_hash FROM identity.account"
-                                       " WHERE (email_digest = $1 OR handle_digest = $1)"
-                                       " AND free_after IS NULL FOR SHARE",
-                                       params, 1, err);
+    enum nova_status status = pg_query(&rows, pg, sql, params, 1, err);
     if (pg_rows(rows) > 0) {
         const char *hash = pg_get_text(rows, 0, 1);
         out->found = true;
@@ -58,6 +58,20 @@ enum nova_status account_find(struct account *out, struct pg *pg,
     }
     pg_result_destroy(&rows);
     return status;
+}
+
+enum nova_status account_find(struct account *out, struct pg *pg,
+                              const struct account_digest *digest, struct arena *arena,
+                              struct error *err)
+{
+    return account_by_digest(out, pg, ACCOUNT_BY_DIGEST, digest, arena, err);
+}
+
+enum nova_status account_hold(struct account *out, struct pg *pg,
+                              const struct account_digest *digest, struct arena *arena,
+                              struct error *err)
+{
+    return account_by_digest(out, pg, ACCOUNT_BY_DIGEST " FOR SHARE", digest, arena, err);
 }
 
 enum nova_status account_password(const char **out, struct pg *pg, const struct uuid *user_id,
@@ -77,6 +91,19 @@ enum nova_status account_password(const char **out, struct pg *pg, const struct 
     return status;
 }
 
+// Two logins at once hold the row FOR SHARE: were one to wait for the other, both would.
+enum nova_status account_rehash(struct pg *pg, const struct uuid *user_id, const char *old,
+                                const char *hash, struct error *err)
+{
+    const struct pg_param params[] = {pg_uuid(user_id), pg_text(old), pg_text(hash)};
+    return pg_query(NULL, pg,
+                    "UPDATE identity.account SET password_hash = $3 WHERE user_id ="
+                    " (SELECT user_id FROM identity.account WHERE user_id = $1"
+                    "  AND password_hash = $2 AND free_after IS NULL"
+                    "  FOR NO KEY UPDATE SKIP LOCKED)",
+                    params, 3, err);
+}
+
 enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
                                const struct account_digest *email_digest,
                                const struct account_digest *handle_digest,
@@ -94,6 +121,19 @@ enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
                  params, 3, err);
     *email = status == NOVA_OK && pg_get_bool(rows, 0, 0);
     *handle = status == NOVA_OK && pg_get_bool(rows, 0, 1);
+    pg_result_destroy(&rows);
+    return status;
+}
+
+enum nova_status account_has_handle(bool *out, struct pg *pg, const struct uuid *user_id,
+                                    const struct account_digest *handle, struct error *err)
+{
+    struct pg_result *rows = NULL;
+    const struct pg_param params[] = {pg_uuid(user_id), digest_param(handle)};
+    enum nova_status status = pg_query(
+        &rows, pg, "SELECT 1 FROM identity.account WHERE user_id = $1 AND handle_digest = $2",
+        params, 2, err);
+    *out = pg_rows(rows) > 0;
     pg_result_destroy(&rows);
     return status;
 }

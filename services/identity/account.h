@@ -24,9 +24,14 @@ struct account {
     struct uuid user_id;
     const char *password_hash; // NULL: cannot log in with a password
 };
-// By digest of the e-mail address or of the handle. Inside a transaction the account cannot be
-// deleted until its end: so no session begins beside a deletion.
+// By digest of the e-mail address or of the handle. Writes nothing: a lock is written, and what is
+// written is waited for, which would tell how long an account takes that exists.
 MUST_CHECK enum nova_status account_find(struct account *out, struct pg *pg,
+                                         const struct account_digest *digest, struct arena *arena,
+                                         struct error *err);
+// The same inside a transaction: until its end the account cannot be deleted, so no session begins
+// beside a deletion.
+MUST_CHECK enum nova_status account_hold(struct account *out, struct pg *pg,
                                          const struct account_digest *digest, struct arena *arena,
                                          struct error *err);
 
@@ -35,11 +40,21 @@ MUST_CHECK enum nova_status account_password(const char **out, struct pg *pg,
                                              const struct uuid *user_id, struct arena *arena,
                                              struct error *err);
 
+// The same password's hash at another cost, where `old` is still the hash. Waits for nobody: while
+// another login has the row the hash stays, and the next login does it.
+MUST_CHECK enum nova_status account_rehash(struct pg *pg, const struct uuid *user_id,
+                                           const char *old, const char *hash, struct error *err);
+
 // Whether another user than `user_id` has it; a deleted one has it until free_after.
 MUST_CHECK enum nova_status account_taken(bool *email, bool *handle, struct pg *pg,
                                           const struct account_digest *email_digest,
                                           const struct account_digest *handle_digest,
                                           const struct uuid *user_id, struct error *err);
+
+// Whether a handle is one that the user has already, perhaps in other letters.
+MUST_CHECK enum nova_status account_has_handle(bool *out, struct pg *pg, const struct uuid *user_id,
+                                               const struct account_digest *handle,
+                                               struct error *err);
 
 // password_hash NULL or "": none.
 MUST_CHECK enum nova_status account_add(struct pg *pg, const struct uuid *user_id,

@@ -2,13 +2,16 @@
 #include "aggregates/identity/identity.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nova/identity/v2/identity.pb-c.h"
 #include "services/identity/account.h"
+#include "services/identity/leaked.h"
 #include "services/identity/password.h"
 #include "services/identity/session_list.h"
 #include "services/identity/sessions.h"
+#include "services/identity/state.h"
 #include "services/identity/tokens.h"
 #include "services/identity/users.h"
 #include "services/service.h"
@@ -16,9 +19,9 @@
 // ---- before the transaction: passwords, which take long -----------------------------------------
 
 struct prepared {
-    bool password_length_ok;
-    const char *password;                    // of Register: normalised
-    char password_hash[PASSWORD_HASH_BYTES]; // of Register
+    bool password_length_ok, password_leaked;
+    const char *password;                    // normalised
+    char password_hash[PASSWORD_HASH_BYTES]; // of Register; of Login at the cost of today, if new
     struct account account;                  // of Login: who that is, whose password was checked
     bool password_matches;
 };
@@ -44,8 +47,11 @@ static enum nova_status identity_hash(struct prepared *out, struct service_worke
     out->password_length_ok =
         password_normalise(&normalised, call->request->arena, request->password);
     out->password = normalised;
-    return out->password_length_ok ? password_hash(out->password_hash, normalised, &cost, err)
-                                   : NOVA_OK;
+    const struct identity_state *state = service_state(worker->service);
+    out->password_leaked = out->password_length_ok && leaked_has(state->leaked, normalised);
+    return out->password_length_ok && !out->password_leaked
+               ? password_hash(out->password_hash, normalised, &cost, err)
+               : NOVA_OK;
 }
 
 static void identity_login_digest(struct account_digest *out, const struct service *service,
@@ -70,8 +76,12 @@ static enum nova_status identity_check_password(struct prepared *out, struct ser
         return status;
     // The same work whether the user exists or not, and whether the length can be right or not.
     const char *hash = possible ? out->account.password_hash : NULL;
-    password_matches(&out->password_matches, hash, possible ? normalised : "", &cost);
-    return NOVA_OK;
+    out->password = possible ? normalised : "";
+    password_matches(&out->password_matches, hash, out->password, &cost);
+    // Only who knows the password hears that this took longer.
+    return out->password_matches && password_needs_rehash(hash, &cost)
+               ? password_hash(out->password_hash, normalised, &cost, err)
+               : NOVA_OK;
 }
 
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
@@ -117,6 +127,11 @@ static void identity_digests(struct account_digest *email, struct account_digest
     account_digest(handle, service_master_key(service), "handle", names->handle);
 }
 
+static int64_t identity_us(const struct service_command_context *context, enum setting setting_s)
+{
+    return settings_int(service_settings(context->worker->service), setting_s) * INT64_C(1000000);
+}
+
 static enum nova_status identity_look_up_names(struct identity_facts *facts,
                                                const struct service_command_context *context,
                                                struct pg *pg, struct arena *arena,
@@ -128,6 +143,7 @@ static enum nova_status identity_look_up_names(struct identity_facts *facts,
     struct account_digest email, handle;
     identity_digests(&email, &handle, context->worker->service, &names);
     facts->password_length_ok = prepared->password_length_ok;
+    facts->password_leaked = prepared->password_leaked;
     facts->password_hash_ok =
         names.password_hash[0] == '\0' || password_hash_is_valid(names.password_hash);
     return account_taken(&facts->email_taken, &facts->handle_taken, pg,
@@ -135,24 +151,55 @@ static enum nova_status identity_look_up_names(struct identity_facts *facts,
                          names.handle[0] != '\0' ? &handle : NULL, &names.user_id, err);
 }
 
-// The account as it is now must be the one whose password was checked.
+static enum nova_status identity_look_up_update(struct identity_facts *facts,
+                                                const struct service_command_context *context,
+                                                struct pg *pg, struct arena *arena,
+                                                struct error *err)
+{
+    struct names names = identity_names(context->call);
+    struct account_digest email, handle;
+    bool own = false;
+    identity_digests(&email, &handle, context->worker->service, &names);
+    facts->handle_change_wait_us =
+        86400 * identity_us(context, SETTING_IDENTITY_HANDLE_CHANGE_DAYS);
+    enum nova_status status = account_has_handle(&own, pg, &names.user_id, &handle, err);
+    facts->handle_is_new = !own;
+    return status == NOVA_OK ? identity_look_up_names(facts, context, pg, arena, err) : status;
+}
+
+// Whether the password is right for the account as it is now: it was checked before the
+// transaction, and once more here if the hash changed since (a new password, or another login's new
+// hash).
+static bool identity_still_matches(const struct service_command_context *context,
+                                   const struct account *now)
+{
+    const struct prepared *prepared = context->prepared;
+    const struct password_cost cost = identity_cost(context->worker->service);
+    const struct account *then = &prepared->account;
+    bool matches = prepared->password_matches;
+    if (!now->found || !then->found || now->password_hash == NULL || then->password_hash == NULL ||
+        !uuid_equal(&now->user_id, &then->user_id))
+        return false;
+    if (strcmp(now->password_hash, then->password_hash) != 0)
+        password_matches(&matches, now->password_hash, prepared->password, &cost);
+    return matches;
+}
+
 static enum nova_status identity_look_up_login(struct identity_facts *facts,
                                                const struct service_command_context *context,
                                                struct pg *pg, struct arena *arena,
                                                struct error *err)
 {
     const Nova__Identity__V2__LoginRequest *request = (const void *)context->call->request->message;
-    const struct prepared *prepared = context->prepared;
     struct account_digest digest;
     struct account now;
+    if (!((const struct prepared *)context->prepared)->password_matches)
+        return NOVA_OK; // refused, after the same work as for an account that is not there
     identity_login_digest(&digest, context->worker->service, request->login);
-    enum nova_status status = account_find(&now, pg, &digest, arena, err);
+    enum nova_status status = account_hold(&now, pg, &digest, arena, err);
     if (status != NOVA_OK)
         return status;
-    bool same = now.found && prepared->account.found && now.password_hash != NULL &&
-                uuid_equal(&now.user_id, &prepared->account.user_id) &&
-                strcmp(now.password_hash, prepared->account.password_hash) == 0;
-    facts->password_matches = same && prepared->password_matches;
+    facts->password_matches = identity_still_matches(context, &now);
     facts->login_user_id = now.user_id;
     return !now.found ? NOVA_OK
                       : sessions_too_many(&facts->session_ids, &facts->session_count, pg,
@@ -180,11 +227,6 @@ static enum nova_status identity_look_up_all(struct identity_facts *facts,
     return sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
 }
 
-static int64_t identity_us(const struct service_command_context *context, enum setting setting_s)
-{
-    return settings_int(service_settings(context->worker->service), setting_s) * INT64_C(1000000);
-}
-
 static const struct {
     const char *method;
     enum nova_status (*look_up)(struct identity_facts *facts,
@@ -193,7 +235,7 @@ static const struct {
 } identity_look_ups[] = {
     {"Register", identity_look_up_names},
     {"ImportUser", identity_look_up_names},
-    {"UpdateUser", identity_look_up_names},
+    {"UpdateUser", identity_look_up_update},
     {"DeleteUser", identity_look_up_deletion},
     {"Login", identity_look_up_login},
     {"RefreshToken", tokens_look_up},
@@ -267,6 +309,20 @@ static enum nova_status identity_write_names(const struct service_command_contex
     return account_add(pg, user_id, &email, &handle, hash, err);
 }
 
+// Of a login whose password was right: its hash at the cost of today, if that is another.
+static enum nova_status identity_write_session(const struct service_command_context *context,
+                                               const struct decision *decision, struct pg *pg,
+                                               struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    enum nova_status status = tokens_write(context->worker->service, decision, pg, err);
+    if (status != NOVA_OK || !identity_is(context->call, "Login") ||
+        prepared->password_hash[0] == '\0')
+        return status;
+    return account_rehash(pg, &prepared->account.user_id, prepared->account.password_hash,
+                          prepared->password_hash, err);
+}
+
 static enum nova_status identity_write_inline(void *context, const struct command *command,
                                               const struct decision *decision, struct pg *pg,
                                               struct error *err)
@@ -275,7 +331,7 @@ static enum nova_status identity_write_inline(void *context, const struct comman
     const struct service_command_context *c = context;
     const struct pending_event *first = &decision->events[0];
     if (strcmp(first->type->aggregate_type, "session") == 0)
-        return tokens_write(c->worker->service, decision, pg, err);
+        return identity_write_session(c, decision, pg, err);
     if (!identity_is(c->call, "DeleteUser"))
         return identity_write_names(c, decision, pg, err);
     const struct settings *settings = service_settings(c->worker->service);
@@ -301,18 +357,31 @@ static const struct service_query identity_queries[] = {
 static void *identity_state_create(struct service *service)
 {
     (void)service;
-    return tokens_create();
+    struct identity_state *state = calloc(1, sizeof *state);
+    if (state == NULL)
+        abort();
+    state->tokens = tokens_create();
+    return state;
 }
 
 static void identity_state_destroy(void *state)
 {
-    struct tokens *tokens = state;
-    tokens_destroy(&tokens);
+    struct identity_state *identity = state;
+    tokens_destroy(&identity->tokens);
+    leaked_destroy(&identity->leaked);
+    free(identity);
 }
 
 static enum nova_status identity_start(struct service *service, struct error *err)
 {
-    return tokens_start(service_state(service), service, err);
+    struct identity_state *state = service_state(service);
+    const char *file =
+        settings_text(service_settings(service), SETTING_IDENTITY_LEAKED_PASSWORDS_FILE);
+    enum nova_status status = *file == '\0'
+                                  ? leaked_borrow(&state->leaked, "the filter that ships",
+                                                  leaked_shipped, leaked_shipped_bytes, err)
+                                  : leaked_open(&state->leaked, file, err);
+    return status == NOVA_OK ? tokens_start(state->tokens, service, err) : status;
 }
 
 const struct service_type service_identity = {

@@ -102,6 +102,16 @@ def seeds_of_proof():
                       "old_checkpoint": NEUMANN, "checkpoint": NEUMANN}).encode()
 
 
+def seeds_of_password():
+    with tempfile.TemporaryDirectory() as work:
+        words, made = pathlib.Path(work) / "words", pathlib.Path(work) / "filter"
+        words.write_text("one password\n")
+        subprocess.run([str(NOVA), "passwords", str(words), str(made), "--one-in", "8"], check=True,
+                       capture_output=True, env=dict(os.environ, NOVA_ROOT=str(ROOT)))
+        yield made.read_bytes()
+    yield "caf\u00e9 noir \ufdfa".encode()
+
+
 def seeds_of_refresh_token():
     head = b"\1" + uuid.UUID(int=5).bytes + (7).to_bytes(8, "big")
     for key in (b"\7" + bytes(31), b"x"):  # the fuzzer's, and another's
@@ -137,8 +147,9 @@ def run(name, seeds):
 
 if __name__ == "__main__":
     FUZZERS = {"check": seeds_of_check, "cloudevents": seeds_of_cloudevents,
-               "import_line": seeds_of_import_line, "jwt": seeds_of_jwt,
-               "note": seeds_of_note, "proof": seeds_of_proof, "refresh_token": seeds_of_refresh_token, "settings": seeds_of_settings}
+               "import_line": seeds_of_import_line, "jwt": seeds_of_jwt, "note": seeds_of_note,
+               "password": seeds_of_password, "proof": seeds_of_proof,
+               "refresh_token": seeds_of_refresh_token, "settings": seeds_of_settings}
     SOURCES = {each.stem[5:] for each in (ROOT / "test/fuzz").glob("fuzz_*.c")}
     assert SOURCES == set(FUZZERS), SOURCES ^ set(FUZZERS)
     FAILED = 0

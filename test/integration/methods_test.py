@@ -218,7 +218,8 @@ def a_token_is_verified_by_others_with_the_published_key():
     verify.verify(f"{head}.{body}".encode(), decoded(signature))
     assert (claims["sub"], claims["sid"], claims["aud"], claims["iss"]) == (
         known["ada"], known["session"], "nova", "identity"), claims
-    assert claims["iat"] <= time.time() + 60 and claims["exp"] > claims["iat"]
+    assert claims["nbf"] == claims["iat"] <= time.time() + 60 and claims["exp"] > claims["iat"]
+    assert set(claims) == {"iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti"}, claims
     try:
         verify.verify(f"{head}.{body}x".encode(), decoded(signature))
     except nacl.exceptions.BadSignatureError:
