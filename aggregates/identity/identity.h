@@ -1,6 +1,8 @@
 // identity.h - the aggregates of identity: user and session.
 //
 //   user      Register, ImportUser -> user.created; UpdateUser -> user.updated;
+//             RequestPasswordReset -> no event: a token is sent by e-mail
+//             ResetPassword -> user.password_changed, and session.revoked of each open session
 //             DeleteUser -> user.deleted and session.revoked of each open session
 //   session   Login -> session.started, and session.revoked of those that are too many
 //             RefreshToken -> session.refreshed; session.revoked when the token is an old one
@@ -51,14 +53,20 @@
     REJECTION(REFRESH_EXPIRED, UNAUTHENTICATED, "the refresh token has expired; log in")           \
     REJECTION(SESSION_ID_MISSING, INVALID_ARGUMENT, "session_id is missing")                       \
     REJECTION(SESSION_UNKNOWN, NOT_FOUND, "the user has no such session")                          \
-    REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")
+    REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")                \
+    REJECTION(MAIL_FULL, RESOURCE_EXHAUSTED, "too many e-mails wait to be sent; try again later")  \
+    REJECTION(MAIL_TOKEN_MALFORMED, INVALID_ARGUMENT, "that is no token of such an e-mail")        \
+    REJECTION(MAIL_TOKEN_UNKNOWN, UNAUTHENTICATED,                                                 \
+              "that token was used, or a newer one was asked for; ask for another")                \
+    REJECTION(MAIL_TOKEN_EXPIRED, UNAUTHENTICATED, "that token has expired; ask for another")
 
 enum identity_rejection {
 #define REJECTION(name, status, text) IDENTITY_##name,
     IDENTITY_REJECTIONS(REJECTION)
 #undef REJECTION
         IDENTITY_REJECTION_COUNT,
-    IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID // from here on the rejections are sessions'
+    IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID, // from here on the rejections are sessions',
+    IDENTITY_MAIL_FROM = IDENTITY_MAIL_FULL // and from here on those of tokens sent by e-mail
 };
 extern const struct rejection identity_rejections[IDENTITY_REJECTION_COUNT];
 
@@ -70,15 +78,26 @@ struct refresh_fact {
     int64_t generation;
 };
 
+// What a token that was sent by e-mail says, and what the service found of it.
+struct mail_token_fact {
+    bool well_formed; // for this purpose
+    bool known;       // it may still be used, and its user still has the address it was sent to
+    bool expired;
+    struct uuid id, user_id;
+};
+
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
-    bool password_length_ok; // Register
+    bool password_length_ok; // Register and ResetPassword
     bool password_hash_ok;   // ImportUser; also when none was given
     bool password_matches;   // Login
     struct uuid login_user_id;
-    // DeleteUser and RevokeAllSessions: those that go on; Login: those that are too many. At most
-    // ACCOUNT_SESSIONS_MAX.
+    struct uuid mail_user_id;          // RequestPasswordReset: who has the address; nil: nobody
+    bool mail_is_full;                 // MAIL_WAITING_MAX e-mails wait
+    struct mail_token_fact mail_token; // ResetPassword
+    // DeleteUser, RevokeAllSessions and ResetPassword: those that go on; Login: those that are too
+    // many. At most ACCOUNT_SESSIONS_MAX.
     const struct uuid *session_ids;
     size_t session_count;
     int64_t token_lifetime_us, refresh_lifetime_us, session_lifetime_us;
@@ -96,7 +115,7 @@ struct session_state {
 };
 extern const struct aggregate_type user_aggregate, session_aggregate;
 
-enum { IDENTITY_RULES_COUNT = 9 };
+enum { IDENTITY_RULES_COUNT = 11 };
 extern const struct command_rule identity_rules[IDENTITY_RULES_COUNT];
 
 // True for a name of the list in reserved.inc; case does not matter.

@@ -13,6 +13,8 @@ static void user_evolve(void *state, const struct recorded *event)
         const Nova__Identity__V2__UserCreated *created = (const void *)event->payload;
         user->exists = 1;
         user->has_password = created->has_password != 0;
+    } else if (strcmp(event->type->type, "user.password_changed") == 0) {
+        user->has_password = 1;
     } else if (strcmp(event->type->type, "user.deleted") == 0) {
         user->deleted = 1;
     }
@@ -22,13 +24,13 @@ const struct aggregate_type user_aggregate = {
     .service = "identity",
     .name = "user",
     .state_bytes = sizeof(struct user_state),
-    .state_version = 1,
+    .state_version = 2,
     .evolve = user_evolve,
 };
 
 // ---- what names may look like -------------------------------------------------------------------
 
-static bool email_is_valid(const char *email)
+bool email_is_valid(const char *email)
 {
     size_t len = strlen(email);
     const char *at = strchr(email, '@');

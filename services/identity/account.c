@@ -127,6 +127,14 @@ enum nova_status account_add(struct pg *pg, const struct uuid *user_id,
                     params, 4, err);
 }
 
+enum nova_status account_set_password(struct pg *pg, const struct uuid *user_id,
+                                      const char *password_hash, struct error *err)
+{
+    const struct pg_param params[] = {pg_uuid(user_id), pg_text(password_hash)};
+    return pg_query(NULL, pg, "UPDATE identity.account SET password_hash = $2 WHERE user_id = $1",
+                    params, 2, err);
+}
+
 enum nova_status account_rename(struct pg *pg, const struct uuid *user_id,
                                 const struct account_digest *email,
                                 const struct account_digest *handle, struct error *err)

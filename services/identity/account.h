@@ -46,6 +46,9 @@ MUST_CHECK enum nova_status account_add(struct pg *pg, const struct uuid *user_i
                                         const struct account_digest *email,
                                         const struct account_digest *handle,
                                         const char *password_hash, struct error *err);
+// Its password from now on.
+MUST_CHECK enum nova_status account_set_password(struct pg *pg, const struct uuid *user_id,
+                                                 const char *password_hash, struct error *err);
 // NULL: as it was.
 MUST_CHECK enum nova_status account_rename(struct pg *pg, const struct uuid *user_id,
                                            const struct account_digest *email,

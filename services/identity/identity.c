@@ -7,6 +7,7 @@
 #include "nova/identity/v2/identity.pb-c.h"
 #include "services/identity/account.h"
 #include "services/identity/password.h"
+#include "services/identity/reset.h"
 #include "services/identity/session_list.h"
 #include "services/identity/sessions.h"
 #include "services/identity/tokens.h"
@@ -17,8 +18,8 @@
 
 struct prepared {
     bool password_length_ok;
-    const char *password;                    // of Register: normalised
-    char password_hash[PASSWORD_HASH_BYTES]; // of Register
+    const char *password;                    // of Register and ResetPassword: normalised
+    char password_hash[PASSWORD_HASH_BYTES]; // of these
     struct account account;                  // of Login: who that is, whose password was checked
     bool password_matches;
 };
@@ -36,13 +37,12 @@ static bool identity_is(const struct service_call *call, const char *method)
 }
 
 static enum nova_status identity_hash(struct prepared *out, struct service_worker *worker,
-                                      struct service_call *call, struct error *err)
+                                      struct service_call *call, const char *password,
+                                      struct error *err)
 {
-    const Nova__Identity__V2__RegisterRequest *request = (const void *)call->request->message;
     struct password_cost cost = identity_cost(worker->service);
     char *normalised;
-    out->password_length_ok =
-        password_normalise(&normalised, call->request->arena, request->password);
+    out->password_length_ok = password_normalise(&normalised, call->request->arena, password);
     out->password = normalised;
     return out->password_length_ok ? password_hash(out->password_hash, normalised, &cost, err)
                                    : NOVA_OK;
@@ -79,8 +79,14 @@ static enum nova_status identity_prepare(struct service_worker *worker, struct s
 {
     struct prepared *out = arena_alloc(call->request->arena, sizeof *out);
     *prepared = out;
-    if (identity_is(call, "Register"))
-        return identity_hash(out, worker, call, err);
+    if (identity_is(call, "Register")) {
+        const Nova__Identity__V2__RegisterRequest *r = (const void *)call->request->message;
+        return identity_hash(out, worker, call, r->password, err);
+    }
+    if (identity_is(call, "ResetPassword")) {
+        const Nova__Identity__V2__ResetPasswordRequest *r = (const void *)call->request->message;
+        return identity_hash(out, worker, call, r->new_password, err);
+    }
     if (identity_is(call, "Login"))
         return identity_check_password(out, worker, call, err);
     return NOVA_OK;
@@ -180,6 +186,16 @@ static enum nova_status identity_look_up_all(struct identity_facts *facts,
     return sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
 }
 
+static enum nova_status identity_look_up_reset(struct identity_facts *facts,
+                                               const struct service_command_context *context,
+                                               struct pg *pg, struct arena *arena,
+                                               struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    facts->password_length_ok = prepared->password_length_ok;
+    return reset_look_up(facts, context, pg, arena, err);
+}
+
 static int64_t identity_us(const struct service_command_context *context, enum setting setting_s)
 {
     return settings_int(service_settings(context->worker->service), setting_s) * INT64_C(1000000);
@@ -199,6 +215,8 @@ static const struct {
     {"RefreshToken", tokens_look_up},
     {"Logout", tokens_look_up},
     {"RevokeAllSessions", identity_look_up_all},
+    {"RequestPasswordReset", reset_look_up_request},
+    {"ResetPassword", identity_look_up_reset},
 };
 
 static enum nova_status identity_look_up(void *context, const struct command *command,
@@ -236,7 +254,8 @@ static enum nova_status identity_secret_matches(void *context, bool *out,
         return NOVA_OK;
     }
     // An importer's or operator's ids are its own, and a file is imported again after years.
-    if (!identity_is(c->call, "Register") || caller_is_privileged(&c->call->caller))
+    bool has_password = identity_is(c->call, "Register") || identity_is(c->call, "ResetPassword");
+    if (!has_password || caller_is_privileged(&c->call->caller))
         return NOVA_OK;
     struct password_cost cost = identity_cost(c->worker->service);
     const char *hash = NULL;
@@ -274,6 +293,13 @@ static enum nova_status identity_write_inline(void *context, const struct comman
     (void)command;
     const struct service_command_context *c = context;
     const struct pending_event *first = &decision->events[0];
+    if (decision->writes_inline)
+        return reset_write_request(c, decision, pg, err);
+    if (strcmp(first->type->type, "user.password_changed") == 0) {
+        const struct prepared *prepared = c->prepared;
+        enum nova_status status = reset_write(decision, pg, prepared->password_hash, err);
+        return status == NOVA_OK ? tokens_write(c->worker->service, decision, pg, err) : status;
+    }
     if (strcmp(first->type->aggregate_type, "session") == 0)
         return tokens_write(c->worker->service, decision, pg, err);
     if (!identity_is(c->call, "DeleteUser"))
@@ -281,6 +307,8 @@ static enum nova_status identity_write_inline(void *context, const struct comman
     const struct settings *settings = service_settings(c->worker->service);
     enum nova_status status = account_delete(
         pg, &first->aggregate->id, settings_int(settings, SETTING_IDENTITY_NAME_REUSE_DAYS), err);
+    if (status == NOVA_OK)
+        status = mail_forget(pg, &first->aggregate->id, err);
     return status == NOVA_OK ? runtime_person_erase(c->worker->runtime, &first->aggregate->id, err)
                              : status;
 }
@@ -319,7 +347,7 @@ const struct service_type service_identity = {
     .name = "identity",
     .rules = identity_rules,
     .rule_count = IDENTITY_RULES_COUNT,
-    .heavy = {"Register", "Login"},
+    .heavy = {"Register", "Login", "ResetPassword"},
     .heavy_at_once_max = PASSWORD_AT_ONCE,
     .heavy_waiting_max = PASSWORD_WAITING_MAX,
     .queries = identity_queries,

@@ -34,7 +34,7 @@ static bool user_fold(Nova__Identity__V2__User *user, const struct opened_event 
         user_fold_names(user, p->email, p->handle, p->display_name);
         return true;
     }
-    return false;
+    return strcmp(type, "user.password_changed") == 0;
 }
 
 // The user of events[0..count), all of one aggregate; NULL when there is none (any more).
@@ -81,6 +81,20 @@ static enum nova_status users_read(Nova__Identity__V2__User **out, struct servic
                 out[i] = user;
         at += length;
     }
+    return status;
+}
+
+enum nova_status users_email(const char **out, struct runtime *runtime, const struct uuid *user_id,
+                             struct arena *arena, struct error *err)
+{
+    struct opened_event *events = NULL;
+    size_t count = 0;
+    Nova__Identity__V2__User *user = message_new(arena, &nova__identity__v2__user__descriptor);
+    enum nova_status status = runtime_read_many(&events, &count, runtime, user_id, 1, arena, err);
+    bool there = status == NOVA_OK && count > 0;
+    for (size_t i = 0; there && i < count; i++)
+        there = user_fold(user, &events[i]);
+    *out = there ? user->email : NULL;
     return status;
 }
 

@@ -22,7 +22,8 @@ def event_types():
 
 
 def payload_class(service, aggregate, event, personal=False):
-    name = f"{aggregate.capitalize()}{event.capitalize()}{'Personal' if personal else ''}"
+    words = "".join(word.capitalize() for word in f"{aggregate}_{event}".split("_"))
+    name = f"{words}{'Personal' if personal else ''}"
     return message_class(f"nova.{service}.v2.{name}")
 
 

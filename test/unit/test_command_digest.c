@@ -117,7 +117,7 @@ static void every_password_of_the_contracts_is_known_as_a_secret(void **state)
             }
         }
     }
-    assert_int_equal(found, 2); // Register and Login
+    assert_int_equal(found, 3); // Register, Login and ResetPassword
 }
 
 static struct uuid id_of_line(const char *method, const char *more, const char *password)
