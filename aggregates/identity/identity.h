@@ -1,6 +1,8 @@
 // identity.h - the aggregates of identity: user and session.
 //
 //   user      Register, ImportUser -> user.created; UpdateUser -> user.updated;
+//             ChangePassword -> user.password_changed, and session.revoked of each other session
+//             RequestEmailVerification -> no event; VerifyEmail -> user.email_verified
 //             RequestPasswordReset -> no event: a token is sent by e-mail
 //             ResetPassword -> user.password_changed, and session.revoked of each open session
 //             DeleteUser -> user.deleted and session.revoked of each open session
@@ -54,6 +56,7 @@
     REJECTION(SESSION_ID_MISSING, INVALID_ARGUMENT, "session_id is missing")                       \
     REJECTION(SESSION_UNKNOWN, NOT_FOUND, "the user has no such session")                          \
     REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")                \
+    REJECTION(WRONG_PASSWORD, UNAUTHENTICATED, "old_password is wrong")                            \
     REJECTION(MAIL_FULL, RESOURCE_EXHAUSTED, "too many e-mails wait to be sent; try again later")  \
     REJECTION(MAIL_TOKEN_MALFORMED, INVALID_ARGUMENT, "that is no token of such an e-mail")        \
     REJECTION(MAIL_TOKEN_UNKNOWN, UNAUTHENTICATED,                                                 \
@@ -66,7 +69,7 @@ enum identity_rejection {
 #undef REJECTION
         IDENTITY_REJECTION_COUNT,
     IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID, // from here on the rejections are sessions',
-    IDENTITY_MAIL_FROM = IDENTITY_MAIL_FULL // and from here on those of tokens sent by e-mail
+    IDENTITY_MAIL_FROM = IDENTITY_WRONG_PASSWORD // and from here on those of tokens sent by e-mail
 };
 extern const struct rejection identity_rejections[IDENTITY_REJECTION_COUNT];
 
@@ -89,15 +92,15 @@ struct mail_token_fact {
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
-    bool password_length_ok; // Register and ResetPassword
+    bool password_length_ok; // Register, ResetPassword and ChangePassword
     bool password_hash_ok;   // ImportUser; also when none was given
-    bool password_matches;   // Login
+    bool password_matches;   // Login and ChangePassword
     struct uuid login_user_id;
-    struct uuid mail_user_id;          // RequestPasswordReset: who has the address; nil: nobody
-    bool mail_is_full;                 // MAIL_WAITING_MAX e-mails wait
-    struct mail_token_fact mail_token; // ResetPassword
-    // DeleteUser, RevokeAllSessions and ResetPassword: those that go on; Login: those that are too
-    // many. At most ACCOUNT_SESSIONS_MAX.
+    struct uuid mail_user_id; // of a request for an e-mail: who has the address; nil: nobody
+    bool mail_is_full;        // MAIL_WAITING_MAX e-mails wait
+    struct mail_token_fact mail_token; // ResetPassword and VerifyEmail
+    // DeleteUser, RevokeAllSessions, ResetPassword and ChangePassword: those that go on; Login:
+    // those that are too many. At most ACCOUNT_SESSIONS_MAX.
     const struct uuid *session_ids;
     size_t session_count;
     int64_t token_lifetime_us, refresh_lifetime_us, session_lifetime_us;
@@ -115,7 +118,7 @@ struct session_state {
 };
 extern const struct aggregate_type user_aggregate, session_aggregate;
 
-enum { IDENTITY_RULES_COUNT = 11 };
+enum { IDENTITY_RULES_COUNT = 14 };
 extern const struct command_rule identity_rules[IDENTITY_RULES_COUNT];
 
 // True for a name of the list in reserved.inc; case does not matter.

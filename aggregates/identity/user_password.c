@@ -103,3 +103,41 @@ void password_reply_reset(struct reply *reply)
     message->changed_at_us = reply->events[0].occurred_at_us;
     reply->message = &message->base;
 }
+
+// ---- ChangePassword -----------------------------------------------------------------------------
+
+// The user, then the sessions that go on, but for the one to keep.
+const struct rejection *password_target_change(struct targets *targets,
+                                               const struct decision *decision)
+{
+    const Nova__Identity__V2__ChangePasswordRequest *request = (const void *)decision->request;
+    const struct identity_facts *facts = decision->facts;
+    struct uuid keep = id_parse(request->keep_session_id);
+    const struct rejection *rejection = user_target_known(targets, request->user_id);
+    if (rejection == NULL)
+        password_target_sessions(targets, facts, &keep);
+    return rejection;
+}
+
+// Who acts for the user must know the old password as well.
+const struct rejection *password_change(struct decision *decision)
+{
+    const struct identity_facts *facts = decision->facts;
+    const struct rejection *rejection = user_check(decision);
+    if (rejection != NULL)
+        return rejection;
+    if (!facts->password_matches)
+        return identity_rejected(IDENTITY_WRONG_PASSWORD);
+    if (!facts->password_length_ok)
+        return identity_rejected(IDENTITY_PASSWORD_LENGTH);
+    password_emit_changed(decision, "changed");
+    return NULL;
+}
+
+void password_reply_changed(struct reply *reply)
+{
+    Nova__Identity__V2__ChangePasswordReply *message =
+        message_new(reply->arena, &nova__identity__v2__change_password_reply__descriptor);
+    message->changed_at_us = reply->events[0].occurred_at_us;
+    reply->message = &message->base;
+}

@@ -127,6 +127,26 @@ enum nova_status account_add(struct pg *pg, const struct uuid *user_id,
                     params, 4, err);
 }
 
+enum nova_status account_email(struct account_digest *out, bool *found, struct pg *pg,
+                               const struct uuid *user_id, struct error *err)
+{
+    struct pg_result *rows = NULL;
+    const struct pg_param params[] = {pg_uuid(user_id)};
+    *out = (struct account_digest){0};
+    enum nova_status status = pg_query(&rows, pg,
+                                       "SELECT email_digest FROM identity.account"
+                                       " WHERE user_id = $1 AND free_after IS NULL FOR SHARE",
+                                       params, 1, err);
+    *found = pg_rows(rows) > 0;
+    if (*found) {
+        struct bytes digest = pg_get_bytea(rows, 0, 0);
+        assert(digest.len == sizeof out->bytes); // only account_digest makes them
+        memcpy(out->bytes, digest.data, sizeof out->bytes);
+    }
+    pg_result_destroy(&rows);
+    return status;
+}
+
 enum nova_status account_set_password(struct pg *pg, const struct uuid *user_id,
                                       const char *password_hash, struct error *err)
 {

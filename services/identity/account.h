@@ -46,6 +46,10 @@ MUST_CHECK enum nova_status account_add(struct pg *pg, const struct uuid *user_i
                                         const struct account_digest *email,
                                         const struct account_digest *handle,
                                         const char *password_hash, struct error *err);
+// The digest of a user's e-mail address; the account is shared until the transaction's end. *found
+// false: there is no such user (any more).
+MUST_CHECK enum nova_status account_email(struct account_digest *out, bool *found, struct pg *pg,
+                                          const struct uuid *user_id, struct error *err);
 // Its password from now on.
 MUST_CHECK enum nova_status account_set_password(struct pg *pg, const struct uuid *user_id,
                                                  const char *password_hash, struct error *err);

@@ -18,9 +18,9 @@
 
 struct prepared {
     bool password_length_ok;
-    const char *password;                    // of Register and ResetPassword: normalised
+    const char *password;                    // of Register and of who sets a new one: normalised
     char password_hash[PASSWORD_HASH_BYTES]; // of these
-    struct account account;                  // of Login: who that is, whose password was checked
+    struct account account; // whose password was checked, by Login or ChangePassword
     bool password_matches;
 };
 
@@ -74,6 +74,24 @@ static enum nova_status identity_check_password(struct prepared *out, struct ser
     return NOVA_OK;
 }
 
+// ChangePassword: whose old password was checked is in out->account.
+static enum nova_status identity_check_old(struct prepared *out, struct service_worker *worker,
+                                           struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__ChangePasswordRequest *request = (const void *)call->request->message;
+    struct password_cost cost = identity_cost(worker->service);
+    struct uuid user_id = id_parse(request->user_id);
+    char *normalised;
+    bool possible = password_normalise(&normalised, call->request->arena, request->old_password);
+    enum nova_status status = account_password(&out->account.password_hash, worker->pg, &user_id,
+                                               call->request->arena, err);
+    if (status != NOVA_OK)
+        return status;
+    password_matches(&out->password_matches, possible ? out->account.password_hash : NULL,
+                     possible ? normalised : "", &cost);
+    return identity_hash(out, worker, call, request->new_password, err);
+}
+
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
                                          void **prepared, struct error *err)
 {
@@ -87,6 +105,8 @@ static enum nova_status identity_prepare(struct service_worker *worker, struct s
         const Nova__Identity__V2__ResetPasswordRequest *r = (const void *)call->request->message;
         return identity_hash(out, worker, call, r->new_password, err);
     }
+    if (identity_is(call, "ChangePassword"))
+        return identity_check_old(out, worker, call, err);
     if (identity_is(call, "Login"))
         return identity_check_password(out, worker, call, err);
     return NOVA_OK;
@@ -196,6 +216,27 @@ static enum nova_status identity_look_up_reset(struct identity_facts *facts,
     return reset_look_up(facts, context, pg, arena, err);
 }
 
+// The password as it is now must be the one that was checked; behind the lock on the account.
+static enum nova_status identity_look_up_change(struct identity_facts *facts,
+                                                const struct service_command_context *context,
+                                                struct pg *pg, struct arena *arena,
+                                                struct error *err)
+{
+    const Nova__Identity__V2__ChangePasswordRequest *request =
+        (const void *)context->call->request->message;
+    const struct prepared *prepared = context->prepared;
+    const char *checked = prepared->account.password_hash, *now = NULL;
+    struct uuid user_id = id_parse(request->user_id);
+    facts->password_length_ok = prepared->password_length_ok;
+    enum nova_status status =
+        sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+    if (status == NOVA_OK)
+        status = account_password(&now, pg, &user_id, arena, err);
+    facts->password_matches =
+        prepared->password_matches && checked != NULL && now != NULL && strcmp(checked, now) == 0;
+    return status;
+}
+
 static int64_t identity_us(const struct service_command_context *context, enum setting setting_s)
 {
     return settings_int(service_settings(context->worker->service), setting_s) * INT64_C(1000000);
@@ -217,6 +258,9 @@ static const struct {
     {"RevokeAllSessions", identity_look_up_all},
     {"RequestPasswordReset", reset_look_up_request},
     {"ResetPassword", identity_look_up_reset},
+    {"ChangePassword", identity_look_up_change},
+    {"RequestEmailVerification", reset_look_up_verification},
+    {"VerifyEmail", reset_look_up_verify},
 };
 
 static enum nova_status identity_look_up(void *context, const struct command *command,
@@ -254,7 +298,8 @@ static enum nova_status identity_secret_matches(void *context, bool *out,
         return NOVA_OK;
     }
     // An importer's or operator's ids are its own, and a file is imported again after years.
-    bool has_password = identity_is(c->call, "Register") || identity_is(c->call, "ResetPassword");
+    bool has_password = identity_is(c->call, "Register") || identity_is(c->call, "ResetPassword") ||
+                        identity_is(c->call, "ChangePassword");
     if (!has_password || caller_is_privileged(&c->call->caller))
         return NOVA_OK;
     struct password_cost cost = identity_cost(c->worker->service);
@@ -300,6 +345,8 @@ static enum nova_status identity_write_inline(void *context, const struct comman
         enum nova_status status = reset_write(decision, pg, prepared->password_hash, err);
         return status == NOVA_OK ? tokens_write(c->worker->service, decision, pg, err) : status;
     }
+    if (strcmp(first->type->type, "user.email_verified") == 0)
+        return reset_write_verified(decision, pg, err);
     if (strcmp(first->type->aggregate_type, "session") == 0)
         return tokens_write(c->worker->service, decision, pg, err);
     if (!identity_is(c->call, "DeleteUser"))
@@ -347,7 +394,7 @@ const struct service_type service_identity = {
     .name = "identity",
     .rules = identity_rules,
     .rule_count = IDENTITY_RULES_COUNT,
-    .heavy = {"Register", "Login", "ResetPassword"},
+    .heavy = {"Register", "Login", "ResetPassword", "ChangePassword"},
     .heavy_at_once_max = PASSWORD_AT_ONCE,
     .heavy_waiting_max = PASSWORD_WAITING_MAX,
     .queries = identity_queries,

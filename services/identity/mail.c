@@ -105,11 +105,12 @@ enum nova_status mail_token_find(struct mail_token_row *out, struct pg *pg,
     return status;
 }
 
-enum nova_status mail_token_use(struct pg *pg, const struct uuid *id, struct error *err)
+enum nova_status mail_token_void(struct pg *pg, enum mail_purpose purpose,
+                                 const struct uuid *user_id, struct error *err)
 {
-    const struct pg_param params[] = {pg_uuid(id)};
-    return pg_query(NULL, pg, "DELETE FROM identity.mail_token WHERE token_id = $1", params, 1,
-                    err);
+    const struct pg_param params[] = {pg_uuid(user_id), pg_text(mail_purpose_name(purpose))};
+    return pg_query(NULL, pg, "DELETE FROM identity.mail_token WHERE user_id = $1 AND purpose = $2",
+                    params, 2, err);
 }
 
 enum nova_status mail_forget(struct pg *pg, const struct uuid *user_id, struct error *err)

@@ -31,8 +31,9 @@ struct mail_token_row {
 MUST_CHECK enum nova_status mail_token_find(struct mail_token_row *out, struct pg *pg,
                                             enum mail_purpose purpose, const struct uuid *id,
                                             bool lock, struct error *err);
-// It was used.
-MUST_CHECK enum nova_status mail_token_use(struct pg *pg, const struct uuid *id, struct error *err);
+// The user's tokens for that purpose may not be used any more: one was, or none is wanted.
+MUST_CHECK enum nova_status mail_token_void(struct pg *pg, enum mail_purpose purpose,
+                                            const struct uuid *user_id, struct error *err);
 // A user is gone: so are their tokens and e-mails.
 MUST_CHECK enum nova_status mail_forget(struct pg *pg, const struct uuid *user_id,
                                         struct error *err);

@@ -1,5 +1,5 @@
-// reset.h - setting a password anew: the facts and inline tables of RequestPasswordReset and
-// ResetPassword.
+// reset.h - commands behind which an e-mail goes out or came in: the facts and inline tables of
+// RequestPasswordReset, ResetPassword, RequestEmailVerification and VerifyEmail.
 //
 // Ownership: facts live in the arena.
 // Threads:   one at a time per struct pg.
@@ -9,10 +9,15 @@
 #include "services/identity/mail.h"
 #include "services/service.h"
 
+// Facts of RequestPasswordReset and of RequestEmailVerification.
 MUST_CHECK enum nova_status reset_look_up_request(struct identity_facts *facts,
                                                   const struct service_command_context *context,
                                                   struct pg *pg, struct arena *arena,
                                                   struct error *err);
+MUST_CHECK enum nova_status
+reset_look_up_verification(struct identity_facts *facts,
+                           const struct service_command_context *context, struct pg *pg,
+                           struct arena *arena, struct error *err);
 // The token, the e-mail that brings it, and the same of nobody.
 MUST_CHECK enum nova_status reset_write_request(const struct service_command_context *context,
                                                 const struct decision *decision, struct pg *pg,
@@ -22,6 +27,14 @@ MUST_CHECK enum nova_status reset_write_request(const struct service_command_con
 MUST_CHECK enum nova_status reset_look_up(struct identity_facts *facts,
                                           const struct service_command_context *context,
                                           struct pg *pg, struct arena *arena, struct error *err);
-// The password from now on; the token is used.
+// The same of VerifyEmail, whose sessions go on.
+MUST_CHECK enum nova_status reset_look_up_verify(struct identity_facts *facts,
+                                                 const struct service_command_context *context,
+                                                 struct pg *pg, struct arena *arena,
+                                                 struct error *err);
+// user.password_changed: the password from now on; no token sets another.
 MUST_CHECK enum nova_status reset_write(const struct decision *decision, struct pg *pg,
                                         const char *password_hash, struct error *err);
+// user.email_verified: the token was used.
+MUST_CHECK enum nova_status reset_write_verified(const struct decision *decision, struct pg *pg,
+                                                 struct error *err);

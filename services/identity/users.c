@@ -31,7 +31,12 @@ static bool user_fold(Nova__Identity__V2__User *user, const struct opened_event 
     if (strcmp(type, "user.updated") == 0 && event->personal != NULL) {
         const Nova__Identity__V2__UserUpdatedPersonal *p = (const void *)event->personal;
         user->updated_at_us = event->recorded.occurred_at_us;
+        user->email_verified = user->email_verified && p->email[0] == '\0';
         user_fold_names(user, p->email, p->handle, p->display_name);
+        return true;
+    }
+    if (strcmp(type, "user.email_verified") == 0) {
+        user->email_verified = true;
         return true;
     }
     return strcmp(type, "user.password_changed") == 0;
@@ -49,8 +54,10 @@ static Nova__Identity__V2__User *user_of_events(struct arena *arena,
             return NULL;
     user->user_id = id_text(arena, id);
     bool own = !uuid_is_nil(&caller->user_id) && uuid_equal(&caller->user_id, id);
-    if (!own && !caller_is_privileged(caller))
+    if (!own && !caller_is_privileged(caller)) {
         user->email = (char *)(uintptr_t)protobuf_c_empty_string;
+        user->email_verified = false;
+    }
     return user;
 }
 

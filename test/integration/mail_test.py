@@ -202,6 +202,69 @@ def no_token_is_in_the_tables_only_its_hash():
                   (hashlib.sha256(token.encode()).digest(),)) == [(1,)]
 
 
+# ---- changing it ---------------------------------------------------------------------------------
+
+@case
+def a_changed_password_ends_all_other_sessions_and_voids_what_was_sent():
+    with Caller(it) as caller:
+        user, name, address = person(caller)
+        mine, other = (good(caller, "Login", login=name, password=OLD) for _ in range(2))
+        token = token_by_mail(caller, address)
+
+        def change(old, new, bearer=mine.access_token, command=None):
+            return ask(caller, "ChangePassword", command, bearer, user_id=user, old_password=old,
+                       new_password=new, keep_session_id=mine.session_id)
+        refused(change("some other password", NEW), UNAUTHENTICATED, "WRONG_PASSWORD")
+        refused(change("short", NEW), UNAUTHENTICATED, "WRONG_PASSWORD")
+        refused(change(OLD, "short"), INVALID_ARGUMENT, "PASSWORD_LENGTH")
+        refused(change(OLD, NEW, bearer=None), PERMISSION_DENIED, "NOT_ALLOWED")
+        stranger = good(caller, "Login", login=person(caller)[1], password=OLD).access_token
+        refused(change(OLD, NEW, bearer=stranger), PERMISSION_DENIED, "NOT_ALLOWED")
+        command = str(uuid.uuid4())
+        first = change(OLD, NEW, command=command)
+        assert first[0] == OK and change(OLD, NEW, command=command) == first, first
+        assert change(OLD, "a third long password", command=command)[0] != OK
+        assert ask(caller, "VerifyToken", access_token=other.access_token)[0] == UNAUTHENTICATED
+        good(caller, "RefreshToken", refresh_token=mine.refresh_token)
+        refused(ask(caller, "ResetPassword", token=token, new_password=OLD), UNAUTHENTICATED,
+                "MAIL_TOKEN_UNKNOWN")
+        refused(ask(caller, "Login", login=name, password=OLD), UNAUTHENTICATED, "WRONG_LOGIN")
+        good(caller, "Login", login=name, password=NEW)
+
+
+# ---- showing that an address is one's own --------------------------------------------------------
+
+@case
+def a_token_that_came_by_mail_verifies_the_address_until_it_changes():
+    with Caller(it) as caller:
+        user, name, address = person(caller)
+        bearer = good(caller, "Login", login=name, password=OLD).access_token
+
+        def verified():
+            return good(caller, "GetUser", bearer=bearer, user_id=user).user.email_verified
+        assert not verified()
+        refused(ask(caller, "RequestEmailVerification", user_id=user), PERMISSION_DENIED,
+                "NOT_ALLOWED")
+        good(caller, "RequestEmailVerification", bearer=bearer, user_id=user)
+        message = mails(address)[0]
+        token = token_of(message)
+        assert message["Subject"] == "Confirm your e-mail address for Nova", message["Subject"]
+        # A token is for one purpose.
+        refused(ask(caller, "ResetPassword", token=token, new_password=NEW), INVALID_ARGUMENT,
+                "MAIL_TOKEN_MALFORMED")
+        assert good(caller, "VerifyEmail", token=token).user_id == user
+        refused(ask(caller, "VerifyEmail", token=token), UNAUTHENTICATED, "MAIL_TOKEN_UNKNOWN")
+        assert verified()
+        good(caller, "UpdateUser", bearer=bearer, user_id=user, display_name="Another name")
+        assert verified()
+        good(caller, "RequestEmailVerification", bearer=bearer, user_id=user)
+        token = token_of(mails(address, 2)[1])
+        secrets.add(f"newer-{address}")
+        good(caller, "UpdateUser", bearer=bearer, user_id=user, email=f"newer-{address}")
+        assert not verified()
+        refused(ask(caller, "VerifyEmail", token=token), UNAUTHENTICATED, "MAIL_TOKEN_UNKNOWN")
+
+
 # ---- nobody learns who exists --------------------------------------------------------------------
 
 @case

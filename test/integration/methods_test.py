@@ -66,6 +66,12 @@ def password_answers(call):
     call("RequestPasswordReset", email="eve@example.invalid")
     token = mailed_token("eve@example.invalid", 0)
     assert call("ResetPassword", token=token, new_password=f"new {PASSWORD}").user_id == eve
+    assert call("ChangePassword", eve, user_id=eve, old_password=f"new {PASSWORD}",
+                new_password=PASSWORD).changed_at_us > 0
+    call("RequestEmailVerification", eve, user_id=eve)
+    token = mailed_token("eve@example.invalid", 1)
+    assert call("VerifyEmail", token=token).user_id == eve
+    assert call("GetUser", eve, user_id=eve).user.email_verified
 
 
 def identity_answers(caller):

@@ -152,6 +152,125 @@ static void a_password_out_of_its_length_is_not_set(void **state)
     then_rejected(&given, IDENTITY_PASSWORD_LENGTH);
 }
 
+// ---- changing it --------------------------------------------------------------------------------
+
+static void when_changed(struct given *given, const char *keep)
+{
+    Nova__Identity__V2__ChangePasswordRequest request =
+        NOVA__IDENTITY__V2__CHANGE_PASSWORD_REQUEST__INIT;
+    request.user_id = USER;
+    request.keep_session_id = (char *)(uintptr_t)keep;
+    when(given, "ChangePassword", &request);
+}
+
+static void a_changed_password_ends_every_other_session(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    const struct uuid ids[] = {id_parse(SESSION), id_parse(KEPT)};
+    struct given given = identity_given(USER, &facts);
+    given_user(&given);
+    given_session(&given, SESSION);
+    given_session(&given, KEPT);
+    facts.session_ids = ids;
+    facts.session_count = 2;
+    when_changed(&given, KEPT);
+    assert_null(given.rejection);
+    assert_int_equal(given.decision.event_count, 2);
+    const Nova__Identity__V2__UserPasswordChanged *changed =
+        (const void *)given.decision.events[0].payload;
+    assert_string_equal(changed->reason, "changed");
+    assert_string_equal(given.decision.events[1].type->type, "session.revoked");
+    assert_true(uuid_equal(&given.decision.events[1].aggregate->id, &ids[0]));
+    assert_non_null(given.reply);
+    given_end(&given);
+}
+
+static void a_password_is_changed_by_its_user_who_knows_it(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct given given = identity_given(OTHER, &facts);
+    given_user(&given);
+    when_changed(&given, "");
+    then_rejected(&given, IDENTITY_NOT_ALLOWED);
+    given = identity_given(USER, &facts);
+    given_user(&given);
+    facts.password_matches = false;
+    when_changed(&given, "");
+    then_rejected(&given, IDENTITY_WRONG_PASSWORD);
+    given = identity_given(USER, &facts);
+    given_user(&given);
+    facts.password_length_ok = false;
+    when_changed(&given, "");
+    then_rejected(&given, IDENTITY_PASSWORD_LENGTH);
+    given = identity_given(USER, &facts);
+    given_deleted_user(&given);
+    when_changed(&given, "");
+    then_rejected(&given, IDENTITY_USER_UNKNOWN);
+}
+
+// ---- showing that an address is theirs ----------------------------------------------------------
+
+static void when_verification_asked(struct given *given)
+{
+    Nova__Identity__V2__RequestEmailVerificationRequest request =
+        NOVA__IDENTITY__V2__REQUEST_EMAIL_VERIFICATION_REQUEST__INIT;
+    request.user_id = USER;
+    when(given, "RequestEmailVerification", &request);
+}
+
+static void when_verified(struct given *given)
+{
+    Nova__Identity__V2__VerifyEmailRequest request = NOVA__IDENTITY__V2__VERIFY_EMAIL_REQUEST__INIT;
+    when(given, "VerifyEmail", &request);
+}
+
+static void a_user_asks_for_an_email_to_their_own_address(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct given given = identity_given(USER, &facts);
+    given_user(&given);
+    when_verification_asked(&given);
+    assert_null(given.rejection);
+    assert_int_equal(given.decision.event_count, 0);
+    assert_true(given.decision.writes_inline);
+    assert_non_null(given.reply);
+    given_end(&given);
+    given = identity_given(OTHER, &facts);
+    given_user(&given);
+    when_verification_asked(&given);
+    then_rejected(&given, IDENTITY_NOT_ALLOWED);
+    given = identity_given(USER, &facts);
+    given_user(&given);
+    facts.mail_is_full = true;
+    when_verification_asked(&given);
+    then_rejected(&given, IDENTITY_MAIL_FULL);
+}
+
+static void a_token_verifies_the_address(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct given given = identity_given("", &facts);
+    given_user(&given);
+    given_mail_token(&facts);
+    when_verified(&given);
+    const Nova__Identity__V2__VerifyEmailReply *reply = (const void *)given.reply;
+    assert_string_equal(reply->user_id, USER);
+    then_event(&given, "user.email_verified");
+    given = identity_given("", &facts);
+    facts.mail_token.well_formed = true;
+    when_verified(&given);
+    then_rejected(&given, IDENTITY_MAIL_TOKEN_UNKNOWN);
+    given = identity_given("", &facts);
+    given_deleted_user(&given);
+    given_mail_token(&facts);
+    when_verified(&given);
+    then_rejected(&given, IDENTITY_MAIL_TOKEN_UNKNOWN);
+}
+
 static void every_rejection_was_produced(void **state)
 {
     (void)state;
@@ -166,6 +285,10 @@ int main(void)
         cmocka_unit_test(a_token_sets_the_password_and_ends_every_session),
         cmocka_unit_test(a_token_that_may_not_be_used_sets_nothing),
         cmocka_unit_test(a_password_out_of_its_length_is_not_set),
+        cmocka_unit_test(a_changed_password_ends_every_other_session),
+        cmocka_unit_test(a_password_is_changed_by_its_user_who_knows_it),
+        cmocka_unit_test(a_user_asks_for_an_email_to_their_own_address),
+        cmocka_unit_test(a_token_verifies_the_address),
         cmocka_unit_test(every_rejection_was_produced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
