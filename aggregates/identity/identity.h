@@ -26,7 +26,8 @@
     REJECTION(NOT_ALLOWED, PERMISSION_DENIED, "only the user or an operator may do that")          \
     REJECTION(IMPORTER_ONLY, PERMISSION_DENIED, "only an importer or operator brings users in")    \
     REJECTION(EMAIL_INVALID, INVALID_ARGUMENT,                                                     \
-              "email wants one @ with something on both sides, 3 to 254 bytes and no spaces")      \
+              "email wants an address that can be delivered to, such as ada@example.org, of at "   \
+              "most 254 bytes")                                                                    \
     REJECTION(HANDLE_INVALID, INVALID_ARGUMENT, "handle wants 2 to 64 letters, digits, _ . or -")  \
     REJECTION(HANDLE_RESERVED, INVALID_ARGUMENT, "that handle is reserved; choose another")        \
     REJECTION(NAME_INVALID, INVALID_ARGUMENT,                                                      \

@@ -36,7 +36,6 @@ void user_reply_imported(struct reply *);
 void user_reply_updated(struct reply *);
 void user_reply_deleted(struct reply *);
 
-bool email_is_valid(const char *email);
 // NULL: it may be used.
 const struct rejection *mail_token_check(const struct mail_token_fact *token);
 

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "aggregates/identity/identity_internal.h"
+#include "base/email_address.h"
 
-enum { EMAIL_BYTES_MAX = 254, HANDLE_BYTES_MIN = 2, HANDLE_BYTES_MAX = 64, NAME_BYTES_MAX = 200 };
+enum { HANDLE_BYTES_MIN = 2, HANDLE_BYTES_MAX = 64, NAME_BYTES_MAX = 200 };
 
 static void user_evolve(void *state, const struct recorded *event)
 {
@@ -30,19 +31,6 @@ const struct aggregate_type user_aggregate = {
 
 // ---- what names may look like -------------------------------------------------------------------
 
-bool email_is_valid(const char *email)
-{
-    size_t len = strlen(email);
-    const char *at = strchr(email, '@');
-    if (len < 3 || len > EMAIL_BYTES_MAX || at == NULL || at == email || at[1] == '\0' ||
-        strchr(at + 1, '@') != NULL)
-        return false;
-    for (const char *c = email; *c != '\0'; c++)
-        if ((unsigned char)*c <= ' ' || *c == 0x7f)
-            return false;
-    return true;
-}
-
 static bool handle_is_valid(const char *handle)
 {
     size_t len = strlen(handle);
@@ -66,7 +54,7 @@ static bool name_is_valid(const char *name)
 static const struct rejection *names_check(const char *email, const char *handle,
                                            const char *display_name)
 {
-    if (*email != '\0' && !email_is_valid(email))
+    if (*email != '\0' && !email_address_is_valid(email))
         return identity_rejected(IDENTITY_EMAIL_INVALID);
     if (*handle != '\0' && !handle_is_valid(handle))
         return identity_rejected(IDENTITY_HANDLE_INVALID);

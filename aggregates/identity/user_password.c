@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "aggregates/identity/identity_internal.h"
+#include "base/email_address.h"
 
 static void password_emit_changed(struct decision *decision, const char *reason)
 {
@@ -32,7 +33,7 @@ const struct rejection *password_request_reset(struct decision *decision)
     const Nova__Identity__V2__RequestPasswordResetRequest *request =
         (const void *)decision->request;
     const struct identity_facts *facts = decision->facts;
-    if (!email_is_valid(request->email))
+    if (!email_address_is_valid(request->email))
         return identity_rejected(IDENTITY_EMAIL_INVALID);
     if (facts->mail_is_full)
         return identity_rejected(IDENTITY_MAIL_FULL);

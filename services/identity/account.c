@@ -7,6 +7,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/email_address.h"
 #include "services/identity/sessions.h"
 
 // ---- digests ------------------------------------------------------------------------------------
@@ -14,8 +15,11 @@
 void account_digest(struct account_digest *out, const struct seal_key *master, const char *kind,
                     const char *text)
 {
+    struct arena *arena = arena_create();
+    const char *sent = strcmp(kind, "email") == 0 ? email_address_to_send(arena, text) : NULL;
     uint8_t *folded = NULL, key[crypto_generichash_KEYBYTES];
     crypto_generichash_state hash;
+    text = sent != NULL ? sent : text; // what is no address is nobody's
     utf8proc_map((const uint8_t *)text, 0, &folded,
                  UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
                      UTF8PROC_CASEFOLD);
@@ -28,6 +32,7 @@ void account_digest(struct account_digest *out, const struct seal_key *master, c
     sodium_memzero(key, sizeof key);
     sodium_memzero(folded, strlen((char *)folded));
     free(folded);
+    arena_destroy(&arena);
 }
 
 static struct pg_param digest_param(const struct account_digest *digest)

@@ -14,7 +14,8 @@ enum { ACCOUNT_DIGEST_BYTES = 32 };
 struct account_digest {
     uint8_t bytes[ACCOUNT_DIGEST_BYTES];
 };
-// What two spellings of one address or handle have in common (NFKC, case folded), under a key that
+// What two spellings of one address or handle have in common (NFKC, case folded; a
+// domain in ASCII), under a key that
 // comes from the service's master key: nobody else can try names against the table.
 void account_digest(struct account_digest *out, const struct seal_key *master, const char *kind,
                     const char *text);

@@ -10,6 +10,7 @@
 
 #include "aggregates/runtime/runtime.h"
 #include "base/access.h"
+#include "base/email_address.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "bus/patience.h"
@@ -126,9 +127,14 @@ static enum smtp_result mailer_hand_over(struct mailer *mailer, const struct mai
     char id[UUID_TEXT_BYTES];
     int64_t minutes = (effect->expires_at_us - effect->token.created_at_us) / 60000000;
     const char *token = mail_token_make(arena, &mailer->token_key, &effect->token);
+    const char *to = email_address_to_send(arena, email);
     uuid_format(id, &effect->token.id);
+    if (to == NULL) {
+        error_set(err, NOVA_INVALID_ARGUMENT, "the address is none that can be delivered to");
+        return SMTP_REFUSED; // of a user from before addresses were looked at
+    }
     const struct smtp_message message = {
-        .to = email,
+        .to = to,
         .subject = template->subject,
         .text = mail_template_fill(arena, template->text, token, minutes > 0 ? minutes : 1),
         .message_id = arena_printf(arena, "%s%s", id, strrchr(from, '@')),

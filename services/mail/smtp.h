@@ -24,7 +24,7 @@ MUST_CHECK enum nova_status smtp_create(struct smtp **out, const struct settings
 void smtp_destroy(struct smtp **smtp);
 
 struct smtp_message {
-    const char *to;             // one address, as smtp_address made it
+    const char *to;             // one address, as email_address_to_send made it
     const char *subject, *text; // UTF-8; the text's lines end with \n
     const char *message_id;     // without < and >
     int64_t date_us;

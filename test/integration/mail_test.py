@@ -265,6 +265,24 @@ def a_token_that_came_by_mail_verifies_the_address_until_it_changes():
         refused(ask(caller, "VerifyEmail", token=token), UNAUTHENTICATED, "MAIL_TOKEN_UNKNOWN")
 
 
+# ---- addresses of all scripts --------------------------------------------------------------------
+
+@case
+def an_international_address_is_sent_to_and_known_in_every_spelling():
+    mark = uuid.uuid4().hex[:8]
+    with Caller(it) as caller:
+        person(caller, f"{mark}@bücher.example")
+        good(caller, "RequestPasswordReset", email=f"{mark.upper()}@XN--BCHER-KVA.example")
+        token_of(mails(f"{mark}@xn--bcher-kva.example")[0])
+        code, text, _ = ask(caller, "Register", handle=f"t{mark}", display_name="x", password=OLD,
+                            email=f"{mark}@BÜCHER.example")
+        assert text.startswith("EMAIL_TAKEN"), (code, text)
+        person(caller, f"用户{mark}@例子.example")
+        good(caller, "RequestPasswordReset", email=f"用户{mark}@例子.example")
+        message, = mails(f"用户{mark}@xn--fsqu00a.example")
+        token_of(message)
+
+
 # ---- nobody learns who exists --------------------------------------------------------------------
 
 @case
