@@ -34,7 +34,8 @@ def files(service, aggregate, event):
 def events():
     """Every file's content, in an order in which the events can have happened."""
     found = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/*.json"))]
-    lives = ["created", "started", "sent", "updated", "edited", "read", "refreshed",
+    lives = ["created", "started", "sent", "updated", "password_changed",
+             "email_verified", "edited", "read", "refreshed",
              "revoked", "deleted"]
     first = ["user", "session", "post", "comment", "conversation", "message"]
     return sorted(found, key=lambda each: (
