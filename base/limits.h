@@ -70,6 +70,16 @@ enum {
     SESSIONS_OPEN_MAX = 100,
     ACCOUNT_SESSIONS_MAX = 1000,
 
+    // ---- e-mails
+    // Those that wait for the mailer; past it a reset is refused to everybody alike. More than a
+    // server takes in the life of a token, and counted in a millisecond.
+    MAIL_WAITING_MAX = 10000,
+    // What one request deletes of what has expired: more than it adds.
+    MAIL_PRUNE_MAX = 100,
+    // The pause between two attempts doubles up to this.
+    MAIL_RETRY_S_MAX = 600,
+    MAIL_TEMPLATE_BYTES_MAX = 16384,
+
     // ---- PostgreSQL
     PG_STATEMENTS_MAX = 256,       // prepared in one session, by their text: some 40 in the largest
     PG_PIPELINE_MAX = 1 << 16,     // statements sent before their results are read

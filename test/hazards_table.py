@@ -257,8 +257,13 @@ INBOX = [
         "integration/inbox_hazards_test/a_hundred_thousand_events_are_read_with_the_real_credentials"),
     Row("a_replay_sends_mail",
         "Replay sends e-mails again",
-        "handlers with effects outside are declared and gated",
-        "", "effects outside PostgreSQL (e-mail, push)"),
+        "an effect outside is a row that its command wrote, and no replay writes one; after a crash at "
+        "the wrong moment an e-mail goes once more, with the same Message-ID",
+        """integration/mail_test/rebuilds_and_replays_send_nothing
+           integration/mail_test/a_mailer_killed_again_and_again_sends_each_mail_once
+           integration/mail_test/killed_between_the_servers_answer_and_its_note_it_sends_the_same_mail_again
+           integration/mail_test/the_same_request_again_sends_nothing_again""",
+        "effects of other kinds (push)"),
     Row("a_rebuild_while_live",
         "Rebuild while live: readers see half a model, or lose updates between catch-up and switch",
         "readers always see a whole one; the switch is one transaction at one position",

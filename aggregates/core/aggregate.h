@@ -107,6 +107,9 @@ struct decision {
     struct arena *arena;
     struct pending_event *events;
     uint32_t event_count;
+    // Without an event: inline tables are to be written all the same. Such a command is not known
+    // again by its id: what it writes must be so that a repeat changes nothing.
+    bool writes_inline;
 };
 
 // Appends an event to the aggregate and evolves its state by it. `event` is a type of the contract

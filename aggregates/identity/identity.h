@@ -1,6 +1,10 @@
 // identity.h - the aggregates of identity: user and session.
 //
 //   user      Register, ImportUser -> user.created; UpdateUser -> user.updated;
+//             ChangePassword -> user.password_changed, and session.revoked of each other session
+//             RequestEmailVerification -> no event; VerifyEmail -> user.email_verified
+//             RequestPasswordReset -> no event: a token is sent by e-mail
+//             ResetPassword -> user.password_changed, and session.revoked of each open session
 //             DeleteUser -> user.deleted and session.revoked of each open session
 //   session   Login -> session.started, and session.revoked of those that are too many
 //             RefreshToken -> session.refreshed; session.revoked when the token is an old one
@@ -22,7 +26,8 @@
     REJECTION(NOT_ALLOWED, PERMISSION_DENIED, "only the user or an operator may do that")          \
     REJECTION(IMPORTER_ONLY, PERMISSION_DENIED, "only an importer or operator brings users in")    \
     REJECTION(EMAIL_INVALID, INVALID_ARGUMENT,                                                     \
-              "email wants one @ with something on both sides, 3 to 254 bytes and no spaces")      \
+              "email wants an address that can be delivered to, such as ada@example.org, of at "   \
+              "most 254 bytes")                                                                    \
     REJECTION(HANDLE_INVALID, INVALID_ARGUMENT, "handle wants 2 to 64 letters, digits, _ . or -")  \
     REJECTION(HANDLE_RESERVED, INVALID_ARGUMENT,                                                   \
               "that handle is reserved, or looks like one that is; choose another")                \
@@ -56,14 +61,21 @@
     REJECTION(REFRESH_EXPIRED, UNAUTHENTICATED, "the refresh token has expired; log in")           \
     REJECTION(SESSION_ID_MISSING, INVALID_ARGUMENT, "session_id is missing")                       \
     REJECTION(SESSION_UNKNOWN, NOT_FOUND, "the user has no such session")                          \
-    REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")
+    REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")                \
+    REJECTION(WRONG_PASSWORD, UNAUTHENTICATED, "old_password is wrong")                            \
+    REJECTION(MAIL_FULL, RESOURCE_EXHAUSTED, "too many e-mails wait to be sent; try again later")  \
+    REJECTION(MAIL_TOKEN_MALFORMED, INVALID_ARGUMENT, "that is no token of such an e-mail")        \
+    REJECTION(MAIL_TOKEN_UNKNOWN, UNAUTHENTICATED,                                                 \
+              "that token was used, or a newer one was asked for; ask for another")                \
+    REJECTION(MAIL_TOKEN_EXPIRED, UNAUTHENTICATED, "that token has expired; ask for another")
 
 enum identity_rejection {
 #define REJECTION(name, status, text) IDENTITY_##name,
     IDENTITY_REJECTIONS(REJECTION)
 #undef REJECTION
         IDENTITY_REJECTION_COUNT,
-    IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID // from here on the rejections are sessions'
+    IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID, // from here on the rejections are sessions',
+    IDENTITY_MAIL_FROM = IDENTITY_WRONG_PASSWORD // and from here on those of tokens sent by e-mail
 };
 extern const struct rejection identity_rejections[IDENTITY_REJECTION_COUNT];
 
@@ -75,18 +87,29 @@ struct refresh_fact {
     int64_t generation;
 };
 
+// What a token that was sent by e-mail says, and what the service found of it.
+struct mail_token_fact {
+    bool well_formed; // for this purpose
+    bool known;       // it may still be used, and its user still has the address it was sent to
+    bool expired;
+    struct uuid id, user_id;
+};
+
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
     bool handle_is_new; // UpdateUser: not the user's own in other letters
     int64_t handle_change_wait_us;
-    bool password_length_ok; // Register
-    bool password_leaked;    // Register
+    bool password_length_ok; // Register, ResetPassword and ChangePassword
+    bool password_leaked;    // these
     bool password_hash_ok;   // ImportUser; also when none was given
-    bool password_matches;   // Login
+    bool password_matches;   // Login and ChangePassword
     struct uuid login_user_id;
-    // DeleteUser and RevokeAllSessions: those that go on; Login: those that are too many. At most
-    // ACCOUNT_SESSIONS_MAX.
+    struct uuid mail_user_id; // of a request for an e-mail: who has the address; nil: nobody
+    bool mail_is_full;        // MAIL_WAITING_MAX e-mails wait
+    struct mail_token_fact mail_token; // ResetPassword and VerifyEmail
+    // DeleteUser, RevokeAllSessions, ResetPassword and ChangePassword: those that go on; Login:
+    // those that are too many. At most ACCOUNT_SESSIONS_MAX.
     const struct uuid *session_ids;
     size_t session_count;
     int64_t token_lifetime_us, refresh_lifetime_us, session_lifetime_us;
@@ -105,7 +128,7 @@ struct session_state {
 };
 extern const struct aggregate_type user_aggregate, session_aggregate;
 
-enum { IDENTITY_RULES_COUNT = 9 };
+enum { IDENTITY_RULES_COUNT = 14 };
 extern const struct command_rule identity_rules[IDENTITY_RULES_COUNT];
 
 // True for a name of the list in reserved.inc and for one that is read as such: case, the signs

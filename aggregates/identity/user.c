@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "aggregates/identity/identity_internal.h"
+#include "base/email_address.h"
 
-enum { EMAIL_BYTES_MAX = 254, HANDLE_BYTES_MIN = 2, HANDLE_BYTES_MAX = 64, NAME_BYTES_MAX = 200 };
+enum { HANDLE_BYTES_MIN = 2, HANDLE_BYTES_MAX = 64, NAME_BYTES_MAX = 200 };
 
 static void user_evolve(void *state, const struct recorded *event)
 {
@@ -17,6 +18,8 @@ static void user_evolve(void *state, const struct recorded *event)
         const Nova__Identity__V2__UserUpdated *updated = (const void *)event->payload;
         if (updated->handle_changed)
             user->handle_changed_at_us = event->occurred_at_us;
+    } else if (strcmp(event->type->type, "user.password_changed") == 0) {
+        user->has_password = 1;
     } else if (strcmp(event->type->type, "user.deleted") == 0) {
         user->deleted = 1;
     }
@@ -26,6 +29,7 @@ static const struct state_field user_fields[] = {
     STATE_FIELD(user_state, STATE_FLAG, exists),
     STATE_FIELD(user_state, STATE_FLAG, deleted),
     STATE_FIELD(user_state, STATE_FLAG, has_password),
+    STATE_FIELD(user_state, STATE_TIME, handle_changed_at_us),
 };
 
 const struct aggregate_type user_aggregate = {
@@ -39,19 +43,6 @@ const struct aggregate_type user_aggregate = {
 };
 
 // ---- what names may look like -------------------------------------------------------------------
-
-static bool email_is_valid(const char *email)
-{
-    size_t len = strlen(email);
-    const char *at = strchr(email, '@');
-    if (len < 3 || len > EMAIL_BYTES_MAX || at == NULL || at == email || at[1] == '\0' ||
-        strchr(at + 1, '@') != NULL)
-        return false;
-    for (const char *c = email; *c != '\0'; c++)
-        if ((unsigned char)*c <= ' ' || *c == 0x7f)
-            return false;
-    return true;
-}
 
 static bool handle_is_valid(const char *handle)
 {
@@ -76,7 +67,7 @@ static bool name_is_valid(const char *name)
 static const struct rejection *names_check(const char *email, const char *handle,
                                            const char *display_name)
 {
-    if (*email != '\0' && !email_is_valid(email))
+    if (*email != '\0' && !email_address_is_valid(email))
         return identity_rejected(IDENTITY_EMAIL_INVALID);
     if (*handle != '\0' && !handle_is_valid(handle))
         return identity_rejected(IDENTITY_HANDLE_INVALID);
@@ -155,10 +146,9 @@ const struct rejection *user_register(struct decision *decision)
         return rejection;
     if (handle_is_reserved(request->handle))
         return identity_rejected(IDENTITY_HANDLE_RESERVED);
-    if (!facts->password_length_ok)
-        return identity_rejected(IDENTITY_PASSWORD_LENGTH);
-    if (facts->password_leaked)
-        return identity_rejected(IDENTITY_PASSWORD_LEAKED);
+    rejection = password_check(facts);
+    if (rejection != NULL)
+        return rejection;
     if (user->exists)
         return identity_rejected(IDENTITY_USER_EXISTS);
     rejection = names_free(facts);

@@ -365,7 +365,7 @@ static enum nova_status runtime_attempt(struct attempt *a)
     if (status == NOVA_OK && !a->out->repeated)
         status = runtime_decide(a);
     if (status == NOVA_OK && !a->out->repeated) {
-        if (a->decision.event_count > 0)
+        if (a->decision.event_count > 0 || a->decision.writes_inline)
             return runtime_append(a);
         status = runtime_reply(a, NULL, 0);
     }

@@ -14,7 +14,8 @@ enum { ACCOUNT_DIGEST_BYTES = 32 };
 struct account_digest {
     uint8_t bytes[ACCOUNT_DIGEST_BYTES];
 };
-// What two spellings of one address or handle have in common (NFKC, case folded), under a key that
+// What two spellings of one address or handle have in common (NFKC, case folded; a
+// domain in ASCII), under a key that
 // comes from the service's master key: nobody else can try names against the table.
 void account_digest(struct account_digest *out, const struct seal_key *master, const char *kind,
                     const char *text);
@@ -61,6 +62,13 @@ MUST_CHECK enum nova_status account_add(struct pg *pg, const struct uuid *user_i
                                         const struct account_digest *email,
                                         const struct account_digest *handle,
                                         const char *password_hash, struct error *err);
+// The digest of a user's e-mail address; the account is shared until the transaction's end. *found
+// false: there is no such user (any more).
+MUST_CHECK enum nova_status account_email(struct account_digest *out, bool *found, struct pg *pg,
+                                          const struct uuid *user_id, struct error *err);
+// Its password from now on.
+MUST_CHECK enum nova_status account_set_password(struct pg *pg, const struct uuid *user_id,
+                                                 const char *password_hash, struct error *err);
 // NULL: as it was.
 MUST_CHECK enum nova_status account_rename(struct pg *pg, const struct uuid *user_id,
                                            const struct account_digest *email,

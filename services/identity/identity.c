@@ -9,6 +9,7 @@
 #include "services/identity/account.h"
 #include "services/identity/leaked.h"
 #include "services/identity/password.h"
+#include "services/identity/reset.h"
 #include "services/identity/session_list.h"
 #include "services/identity/sessions.h"
 #include "services/identity/state.h"
@@ -20,9 +21,10 @@
 
 struct prepared {
     bool password_length_ok, password_leaked;
-    const char *password;                    // normalised
-    char password_hash[PASSWORD_HASH_BYTES]; // of Register; of Login at the cost of today, if new
-    struct account account;                  // of Login: who that is, whose password was checked
+    const char *password; // normalised
+    // Of Register and of who sets a new one; of Login at the cost of today, if that is new.
+    char password_hash[PASSWORD_HASH_BYTES];
+    struct account account; // whose password was checked, by Login or ChangePassword
     bool password_matches;
 };
 
@@ -39,13 +41,12 @@ static bool identity_is(const struct service_call *call, const char *method)
 }
 
 static enum nova_status identity_hash(struct prepared *out, struct service_worker *worker,
-                                      struct service_call *call, struct error *err)
+                                      struct service_call *call, const char *password,
+                                      struct error *err)
 {
-    const Nova__Identity__V2__RegisterRequest *request = (const void *)call->request->message;
     struct password_cost cost = identity_cost(worker->service);
     char *normalised;
-    out->password_length_ok =
-        password_normalise(&normalised, call->request->arena, request->password);
+    out->password_length_ok = password_normalise(&normalised, call->request->arena, password);
     out->password = normalised;
     const struct identity_state *state = service_state(worker->service);
     out->password_leaked = out->password_length_ok && leaked_has(state->leaked, normalised);
@@ -84,13 +85,39 @@ static enum nova_status identity_check_password(struct prepared *out, struct ser
                : NOVA_OK;
 }
 
+// ChangePassword: whose old password was checked is in out->account.
+static enum nova_status identity_check_old(struct prepared *out, struct service_worker *worker,
+                                           struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__ChangePasswordRequest *request = (const void *)call->request->message;
+    struct password_cost cost = identity_cost(worker->service);
+    struct uuid user_id = id_parse(request->user_id);
+    char *normalised;
+    bool possible = password_normalise(&normalised, call->request->arena, request->old_password);
+    enum nova_status status = account_password(&out->account.password_hash, worker->pg, &user_id,
+                                               call->request->arena, err);
+    if (status != NOVA_OK)
+        return status;
+    password_matches(&out->password_matches, possible ? out->account.password_hash : NULL,
+                     possible ? normalised : "", &cost);
+    return identity_hash(out, worker, call, request->new_password, err);
+}
+
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
                                          void **prepared, struct error *err)
 {
     struct prepared *out = arena_alloc(call->request->arena, sizeof *out);
     *prepared = out;
-    if (identity_is(call, "Register"))
-        return identity_hash(out, worker, call, err);
+    if (identity_is(call, "Register")) {
+        const Nova__Identity__V2__RegisterRequest *r = (const void *)call->request->message;
+        return identity_hash(out, worker, call, r->password, err);
+    }
+    if (identity_is(call, "ResetPassword")) {
+        const Nova__Identity__V2__ResetPasswordRequest *r = (const void *)call->request->message;
+        return identity_hash(out, worker, call, r->new_password, err);
+    }
+    if (identity_is(call, "ChangePassword"))
+        return identity_check_old(out, worker, call, err);
     if (identity_is(call, "Login"))
         return identity_check_password(out, worker, call, err);
     return NOVA_OK;
@@ -227,6 +254,39 @@ static enum nova_status identity_look_up_all(struct identity_facts *facts,
     return sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
 }
 
+static enum nova_status identity_look_up_reset(struct identity_facts *facts,
+                                               const struct service_command_context *context,
+                                               struct pg *pg, struct arena *arena,
+                                               struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    facts->password_length_ok = prepared->password_length_ok;
+    facts->password_leaked = prepared->password_leaked;
+    return reset_look_up(facts, context, pg, arena, err);
+}
+
+// The password as it is now must be the one that was checked; behind the lock on the account.
+static enum nova_status identity_look_up_change(struct identity_facts *facts,
+                                                const struct service_command_context *context,
+                                                struct pg *pg, struct arena *arena,
+                                                struct error *err)
+{
+    const Nova__Identity__V2__ChangePasswordRequest *request =
+        (const void *)context->call->request->message;
+    const struct prepared *prepared = context->prepared;
+    const char *checked = prepared->account.password_hash, *now = NULL;
+    struct uuid user_id = id_parse(request->user_id);
+    facts->password_length_ok = prepared->password_length_ok;
+    facts->password_leaked = prepared->password_leaked;
+    enum nova_status status =
+        sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+    if (status == NOVA_OK)
+        status = account_password(&now, pg, &user_id, arena, err);
+    facts->password_matches =
+        prepared->password_matches && checked != NULL && now != NULL && strcmp(checked, now) == 0;
+    return status;
+}
+
 static const struct {
     const char *method;
     enum nova_status (*look_up)(struct identity_facts *facts,
@@ -241,6 +301,11 @@ static const struct {
     {"RefreshToken", tokens_look_up},
     {"Logout", tokens_look_up},
     {"RevokeAllSessions", identity_look_up_all},
+    {"RequestPasswordReset", reset_look_up_request},
+    {"ResetPassword", identity_look_up_reset},
+    {"ChangePassword", identity_look_up_change},
+    {"RequestEmailVerification", reset_look_up_verification},
+    {"VerifyEmail", reset_look_up_verify},
 };
 
 static enum nova_status identity_look_up(void *context, const struct command *command,
@@ -278,7 +343,9 @@ static enum nova_status identity_secret_matches(void *context, bool *out,
         return NOVA_OK;
     }
     // An importer's or operator's ids are its own, and a file is imported again after years.
-    if (!identity_is(c->call, "Register") || caller_is_privileged(&c->call->caller))
+    bool has_password = identity_is(c->call, "Register") || identity_is(c->call, "ResetPassword") ||
+                        identity_is(c->call, "ChangePassword");
+    if (!has_password || caller_is_privileged(&c->call->caller))
         return NOVA_OK;
     struct password_cost cost = identity_cost(c->worker->service);
     const char *hash = NULL;
@@ -330,6 +397,15 @@ static enum nova_status identity_write_inline(void *context, const struct comman
     (void)command;
     const struct service_command_context *c = context;
     const struct pending_event *first = &decision->events[0];
+    if (decision->writes_inline)
+        return reset_write_request(c, decision, pg, err);
+    if (strcmp(first->type->type, "user.password_changed") == 0) {
+        const struct prepared *prepared = c->prepared;
+        enum nova_status status = reset_write(decision, pg, prepared->password_hash, err);
+        return status == NOVA_OK ? tokens_write(c->worker->service, decision, pg, err) : status;
+    }
+    if (strcmp(first->type->type, "user.email_verified") == 0)
+        return reset_write_verified(decision, pg, err);
     if (strcmp(first->type->aggregate_type, "session") == 0)
         return identity_write_session(c, decision, pg, err);
     if (!identity_is(c->call, "DeleteUser"))
@@ -337,6 +413,8 @@ static enum nova_status identity_write_inline(void *context, const struct comman
     const struct settings *settings = service_settings(c->worker->service);
     enum nova_status status = account_delete(
         pg, &first->aggregate->id, settings_int(settings, SETTING_IDENTITY_NAME_REUSE_DAYS), err);
+    if (status == NOVA_OK)
+        status = mail_forget(pg, &first->aggregate->id, err);
     return status == NOVA_OK ? runtime_person_erase(c->worker->runtime, &first->aggregate->id, err)
                              : status;
 }
@@ -388,7 +466,7 @@ const struct service_type service_identity = {
     .name = "identity",
     .rules = identity_rules,
     .rule_count = IDENTITY_RULES_COUNT,
-    .heavy = {"Register", "Login"},
+    .heavy = {"Register", "Login", "ResetPassword", "ChangePassword"},
     .heavy_at_once_max = PASSWORD_AT_ONCE,
     .heavy_waiting_max = PASSWORD_WAITING_MAX,
     .queries = identity_queries,

@@ -120,6 +120,8 @@ static enum nova_status tokens_write_event(const struct service *service,
                                            struct error *err)
 {
     const struct uuid *id = &event->aggregate->id;
+    if (strcmp(event->type->aggregate_type, "session") != 0)
+        return NOVA_OK; // a password that changed, and ended the sessions behind it
     if (strcmp(event->type->type, "session.revoked") == 0)
         return session_end(pg, id, decision->now_us, err);
     if (strcmp(event->type->type, "session.refreshed") == 0) {
