@@ -56,13 +56,18 @@ MUST_CHECK enum nova_status books_parked(struct uuid parked[INBOX_PARKED_MAX + 1
                                          int64_t *events, struct books *books, const char *source,
                                          struct error *err);
 
-// Begins the transaction of a batch: BEGIN, the consumer's lock, the checkpoint's move. Only from
-// here on may the read model be touched. Not INBOX_DONE: nothing moved, and the transaction is to
-// be rolled back.
-MUST_CHECK enum nova_status books_begin(enum inbox_outcome *outcome, struct books *books,
-                                        const char *source, int32_t generation, int64_t epoch,
-                                        const struct inbox_checkpoint *from,
-                                        const struct inbox_checkpoint *up, struct error *err);
+// The transaction of a batch, in one wait: books_begin sends BEGIN, the consumer's lock, and the
+// checkpoint's move, and waits for nothing (pg_defer_begin); what follows is deferred too, unless
+// it wants rows. Everything behind a move that found no row fails. Only from here on may the read
+// model be touched. Always ended by books_end.
+void books_begin(struct books *books, const char *source, int32_t generation, int64_t epoch,
+                 const struct inbox_checkpoint *from, const struct inbox_checkpoint *up);
+// Commits when *outcome is INBOX_DONE, else rolls back. *outcome then says what became of it:
+// INBOX_MOVED or INBOX_FENCED when the move found no row, else INBOX_PERMANENT or INBOX_TRANSIENT
+// when a statement failed: permanent only one of the handler's, which are those from handler_from
+// to handler_to (pg_defer_count). *err is that statement's failure, and otherwise as it was.
+void books_end(enum inbox_outcome *outcome, struct books *books, int64_t epoch, size_t handler_from,
+               size_t handler_to, struct error *err);
 
 // Parks an event, in that transaction.
 MUST_CHECK enum nova_status books_park(struct books *books, const char *source,

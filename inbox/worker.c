@@ -153,14 +153,18 @@ static void worker_publish_parked(struct worker *worker, int64_t events)
 
 // ---- load ---------------------------------------------------------------------------------------
 
-// A stopped process must not hold its row locks for ever, or nobody could take over.
+// A stopped process must not hold its row locks for ever, or nobody could take over. And what a
+// batch sends without waiting may write only behind a BEGIN that was carried out (books.h).
 static enum nova_status worker_ready_session(struct worker *worker, struct error *err)
 {
-    char sql[128];
+    char sql[192];
     int64_t idle_ms = worker->options.lease_ms > IDLE_IN_TRANSACTION_MS_MIN
                           ? worker->options.lease_ms
                           : IDLE_IN_TRANSACTION_MS_MIN;
-    snprintf(sql, sizeof sql, "SET idle_in_transaction_session_timeout = %" PRId64, idle_ms);
+    snprintf(sql, sizeof sql,
+             "SET idle_in_transaction_session_timeout = %" PRId64
+             "; SET default_transaction_read_only = on",
+             idle_ms);
     return pg_exec(worker->pg, sql, err);
 }
 
@@ -463,6 +467,8 @@ static enum nova_status worker_park(struct worker *worker, const struct inbox_st
     return status;
 }
 
+// Everything up to COMMIT is sent without a wait between, unless a handler or a parked aggregate
+// wants rows.
 static enum inbox_outcome worker_transact(struct worker *worker, const struct inbox_step *step)
 {
     struct error *err = &worker->failure;
@@ -470,21 +476,21 @@ static enum inbox_outcome worker_transact(struct worker *worker, const struct in
     enum nova_status status = worker_connect(worker, err);
     if (status == NOVA_OK)
         status = worker_set_path(worker, err);
-    if (status == NOVA_OK)
-        status = books_begin(&outcome, worker->books, worker->source->service, worker->generation,
-                             worker->options.epoch, &worker->state.checkpoint, &step->up, err);
-    if (status == NOVA_OK && outcome == INBOX_DONE)
-        status = worker_check_parked(worker, step, &outcome, err);
+    if (status != NOVA_OK)
+        return INBOX_TRANSIENT;
+    books_begin(worker->books, worker->source->service, worker->generation, worker->options.epoch,
+                &worker->state.checkpoint, &step->up);
+    status = worker_check_parked(worker, step, &outcome, err);
+    size_t handler_from = pg_defer_count(worker->pg);
     if (status == NOVA_OK && outcome == INBOX_DONE)
         outcome = worker_apply(worker, step);
+    size_t handler_to = pg_defer_count(worker->pg);
     if (status == NOVA_OK && outcome == INBOX_DONE)
         status = worker_park(worker, step, err);
-    if (status == NOVA_OK && outcome == INBOX_DONE)
-        status = pg_exec(worker->pg, "COMMIT", err);
-    if (status == NOVA_OK && outcome == INBOX_DONE)
-        return INBOX_DONE;
-    pg_rollback(worker->pg);
-    return status == NOVA_OK ? outcome : INBOX_TRANSIENT;
+    if (status != NOVA_OK)
+        outcome = INBOX_TRANSIENT;
+    books_end(&outcome, worker->books, worker->options.epoch, handler_from, handler_to, err);
+    return outcome;
 }
 
 static void worker_committed(struct worker *worker, const struct inbox_step *step)
