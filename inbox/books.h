@@ -62,10 +62,13 @@ MUST_CHECK enum nova_status books_parked(struct uuid parked[INBOX_PARKED_MAX + 1
 // model be touched. Always ended by books_end.
 void books_begin(struct books *books, const char *source, int32_t generation, int64_t epoch,
                  const struct inbox_checkpoint *from, const struct inbox_checkpoint *up);
-// Commits when *outcome is INBOX_DONE, else rolls back. *outcome then says what became of it:
-// INBOX_MOVED or INBOX_FENCED when the move found no row, else INBOX_PERMANENT or INBOX_TRANSIENT
-// when a statement failed: permanent only one of the handler's, which are those from handler_from
-// to handler_to (pg_defer_count). *err is that statement's failure, and otherwise as it was.
+// Sends COMMIT and does not wait either: until books_end there is time for something else.
+void books_commit(struct books *books);
+// Waits for the answers, and rolls back what was not committed. *outcome, INBOX_DONE if
+// books_commit was called, then says what became of it: INBOX_MOVED or INBOX_FENCED when the move
+// found no row, else INBOX_PERMANENT or INBOX_TRANSIENT when a statement failed: permanent only one
+// of the handler's, which are those from handler_from to handler_to (pg_defer_count). *err is that
+// statement's failure, and otherwise as it was.
 void books_end(enum inbox_outcome *outcome, struct books *books, int64_t epoch, size_t handler_from,
                size_t handler_to, struct error *err);
 
