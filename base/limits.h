@@ -26,9 +26,13 @@ enum {
     RPC_POSITIONS_MAX = 8, // services that one answer may be newer than
 
     // ---- memory
-    // An arena grows by blocks of this size and keeps one of them over a reset, so that a large
-    // batch leaves nothing behind: some hundred events of usual size.
+    // An arena grows by blocks of this size (some hundred events of usual size), and keeps so much
+    // of them over a reset: a thousand events. A larger batch leaves no more behind; and one as
+    // large as the last finds its memory again, which else went back to the system, and came from
+    // it
+    // page by page.
     ARENA_BLOCK_BYTES = 64 * 1024,
+    ARENA_KEPT_BYTES = 4 << 20,
     ARENA_ALLOC_BYTES_MAX = 1 << 28, // more in one piece is our bug
 
     // ---- requests
@@ -129,6 +133,7 @@ static_assert(EVENT_PAYLOAD_BYTES_MAX + EVENT_ENVELOPE_BYTES_MAX + 1024 <= BUS_P
               "what the outbox takes, the stream takes");
 static_assert(MESSAGE_BYTES_MAX + RPC_HEADERS_BYTES_MAX <= BUS_PAYLOAD_BYTES_MAX,
               "what a check lets pass, the bus carries");
+static_assert(ARENA_KEPT_BYTES % ARENA_BLOCK_BYTES == 0, "whole blocks are kept");
 static_assert(RPC_TOKEN_BYTES_MAX < RPC_HEADERS_BYTES_MAX, "a token fits into the headers");
 static_assert(RPC_QUEUE_BYTES_MAX >= 16 * BUS_PAYLOAD_BYTES_MAX, "large requests still queue");
 static_assert(RPC_PENDING_BYTES_MAX >= RPC_QUEUE_BYTES_MAX,
