@@ -5,19 +5,20 @@
 // commit whose answer was lost, or a new generation has moved it; then no row is found, the
 // statement fails (it divides by the number of rows), and with it all that was sent behind it.
 // Should not even BEGIN have been carried out, what is behind it may not write: the session is
-// read-only outside of such a transaction (worker.c). The lock before it keeps the sources of one
-// consumer from writing at the same time, so that each sees what the other committed (a message and
-// its sender's deletion): the consumer's own checkpoint rows, of all its sources and in their
-// order. Advisory locks are anybody's who may log in; rows only theirs who may write them. (The
-// lease's row would do, but for its renewal, that must not wait for a batch.)
+// read-only outside of such a transaction (books_ready_session). The lock before it keeps the
+// sources of one consumer from writing at the same time, so that each sees what the other committed
+// (a message and its sender's deletion): the consumer's own checkpoint rows, of all its sources and
+// in their order. Advisory locks are anybody's who may log in; rows only theirs who may write them.
+// (The lease's row would do, but for its renewal, that must not wait for a batch.)
 #include "inbox/books.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SQL_BYTES = 768 };
+enum { SQL_BYTES = 768, IDLE_IN_TRANSACTION_MS_MIN = 5000 };
 
 // What books_begin sends, in this order.
 enum { BOOKS_BEGIN, BOOKS_HOLD, BOOKS_MOVE };
@@ -103,6 +104,17 @@ void books_destroy(struct books **books)
 {
     free(*books);
     *books = NULL;
+}
+
+enum nova_status books_ready_session(struct books *books, int64_t lease_ms, struct error *err)
+{
+    char sql[192];
+    int64_t idle_ms = lease_ms > IDLE_IN_TRANSACTION_MS_MIN ? lease_ms : IDLE_IN_TRANSACTION_MS_MIN;
+    snprintf(sql, sizeof sql,
+             "SET idle_in_transaction_session_timeout = %" PRId64
+             "; SET default_transaction_read_only = on",
+             idle_ms);
+    return pg_exec(books->options.pg, sql, err);
 }
 
 // ---- the lease ----------------------------------------------------------------------------------

@@ -30,6 +30,13 @@ struct books_options {
 struct books *books_create(const struct books_options *options);
 void books_destroy(struct books **books);
 
+// Once a session that writes batches, before any. A stopped process must not hold its row locks for
+// ever, or nobody could take over: one that idles in a transaction is ended. And what a batch sends
+// without waiting may write only behind a BEGIN that was carried out: outside of books_begin's
+// transaction the session can only read. (The lease is another session's.)
+MUST_CHECK enum nova_status books_ready_session(struct books *books, int64_t lease_ms,
+                                                struct error *err);
+
 // ---- the lease ----------------------------------------------------------------------------------
 
 // Takes the lease if it is free or has run out. *epoch is 0 when it is another's.

@@ -18,7 +18,6 @@ enum {
     FETCH_QUICK_MS = 20,
     WAIT_SLICE_MS = 50,
     LOOK_EVERY_MS = 1000,
-    IDLE_IN_TRANSACTION_MS_MIN = 5000,
 };
 
 // What was read, and how the reading ended. Two of them: while PostgreSQL commits one batch, the
@@ -167,21 +166,6 @@ static void worker_publish_parked(struct worker *worker, int64_t events)
 
 // ---- load ---------------------------------------------------------------------------------------
 
-// A stopped process must not hold its row locks for ever, or nobody could take over. And what a
-// batch sends without waiting may write only behind a BEGIN that was carried out (books.h).
-static enum nova_status worker_ready_session(struct worker *worker, struct error *err)
-{
-    char sql[192];
-    int64_t idle_ms = worker->options.lease_ms > IDLE_IN_TRANSACTION_MS_MIN
-                          ? worker->options.lease_ms
-                          : IDLE_IN_TRANSACTION_MS_MIN;
-    snprintf(sql, sizeof sql,
-             "SET idle_in_transaction_session_timeout = %" PRId64
-             "; SET default_transaction_read_only = on",
-             idle_ms);
-    return pg_exec(worker->pg, sql, err);
-}
-
 static enum nova_status worker_connect(struct worker *worker, struct error *err)
 {
     const struct worker_options *options = &worker->options;
@@ -197,7 +181,7 @@ static enum nova_status worker_connect(struct worker *worker, struct error *err)
         worker->books = books_create(
             &(struct books_options){worker->pg, options->consumer->service, options->name,
                                     options->consumer->projection, options->generation});
-    return status == NOVA_OK ? worker_ready_session(worker, err) : status;
+    return status == NOVA_OK ? books_ready_session(worker->books, options->lease_ms, err) : status;
 }
 
 // Handlers find the tables of the checkpoint's generation by the search path.
