@@ -16,6 +16,10 @@
 #include "base/metrics.h"
 #include "proto/sealed.h"
 
+// How old a plan may become. One made while the outbox was a few pages reads all of them, and would
+// still when they are many, until statistics are next taken.
+enum { PLAN_US = 10 * 1000000 };
+
 // Everything one attempt needs, so that helpers take one argument.
 struct attempt {
     struct runtime *runtime;
@@ -91,6 +95,7 @@ enum repeat_column {
     REPEAT_OCCURRED_AT,
     REPEAT_PAYLOAD,
     REPEAT_DIGEST,
+    LOOK_SYNCHRONOUS_COMMIT, // of the first look only
 };
 
 static enum nova_status runtime_recorded_of_row(struct recorded *out, struct attempt *a,
@@ -161,14 +166,14 @@ static enum nova_status runtime_answer_again(struct attempt *a, const struct pg_
     return runtime_reply(a, events, (uint32_t)pg_rows(rows));
 }
 
-static enum nova_status runtime_look_again(struct attempt *a, const struct pg_result *setting,
-                                           const struct pg_result *events)
+static enum nova_status runtime_looked(struct attempt *a, const struct pg_result *rows)
 {
-    if (strcmp(pg_get_text(setting, 0, 0), "off") == 0)
+    if (strcmp(pg_get_text(rows, 0, LOOK_SYNCHRONOUS_COMMIT), "off") == 0)
         return error_set(a->err, NOVA_FAILED_PRECONDITION,
                          "synchronous_commit is off: an event would be published and then lost "
                          "in a crash; set it to on for this role");
-    return pg_rows(events) > 0 ? runtime_answer_again(a, events) : NOVA_OK;
+    bool seen = !pg_is_null(rows, 0, REPEAT_POSITION);
+    return seen ? runtime_answer_again(a, rows) : NOVA_OK;
 }
 
 // What is read together with the targets.
@@ -188,6 +193,16 @@ static void runtime_loads_keep(struct attempt *a, struct pg_result **results, si
     a->caller_key = count > 1 ? results[1] : NULL;
 }
 
+static size_t runtime_plans_discard(struct attempt *a)
+{
+    int64_t now_us = runtime_now_us();
+    if (now_us - a->runtime->planned_us < PLAN_US && now_us >= a->runtime->planned_us)
+        return 0;
+    a->runtime->planned_us = now_us;
+    pg_pipeline_add(a->runtime->pg, "DISCARD PLANS", NULL, 0);
+    return 1;
+}
+
 // BEGIN, the durability that publishing relies on, and this command's own events, in one round
 // trip; with them what decide needs when that is known already.
 static enum nova_status runtime_begin(struct attempt *a, bool with_loads)
@@ -196,17 +211,18 @@ static enum nova_status runtime_begin(struct attempt *a, bool with_loads)
     size_t loads = 0;
     struct pg_param params[] = {pg_text(a->command->caller->actor), pg_uuid(&a->command_id)};
     pg_pipeline_begin(a->runtime->pg);
+    size_t before = runtime_plans_discard(a) + 1; // and BEGIN
     pg_pipeline_add(a->runtime->pg, "BEGIN", NULL, 0);
-    pg_pipeline_add(a->runtime->pg, "SELECT current_setting('synchronous_commit')", NULL, 0);
-    pg_pipeline_add(a->runtime->pg, a->runtime->sql_command_events, params, 2);
+    pg_pipeline_add(a->runtime->pg, a->runtime->sql_look, params, 2);
     if (with_loads)
         loads = runtime_loads_add(a);
-    enum nova_status status = pg_pipeline_end(results, 3 + loads, NULL, a->runtime->pg, a->err);
+    enum nova_status status =
+        pg_pipeline_end(results, before + 1 + loads, NULL, a->runtime->pg, a->err);
     if (status == NOVA_OK)
-        status = runtime_look_again(a, results[1], results[2]);
-    for (int i = 0; i < 3; i++)
+        status = runtime_looked(a, results[before]);
+    for (size_t i = 0; i <= before; i++)
         pg_result_destroy(&results[i]);
-    runtime_loads_keep(a, &results[3], loads);
+    runtime_loads_keep(a, &results[before + 1], loads);
     return status;
 }
 
