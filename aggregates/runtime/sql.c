@@ -65,6 +65,31 @@ static void sql_make_load_one(struct runtime *runtime)
         s, s, s);
 }
 
+static void sql_make_appends(struct runtime *runtime)
+{
+    const char *s = runtime->service;
+    struct arena *arena = runtime->sql;
+    runtime->sql_append = arena_printf(
+        arena,
+        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
+        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
+        " traceparent, payload)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        " RETURNING position",
+        s);
+    // The same for several events, in one statement. Positions are given in the rows' order.
+    runtime->sql_append_many = arena_printf(
+        arena,
+        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
+        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
+        " traceparent, payload)"
+        " SELECT event_id, type, aggregate_type, aggregate_id, version, $7, $8, i - 1, $9, $10,"
+        " $11, $12, $13, payload FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY"
+        " AS e (event_id, type, aggregate_type, aggregate_id, version, payload, i) ORDER BY i"
+        " RETURNING position",
+        s);
+}
+
 void runtime_sql_make(struct runtime *runtime)
 {
     const char *s = runtime->service;
@@ -101,25 +126,7 @@ void runtime_sql_make(struct runtime *runtime)
         "  OFFSET 0) AS e ORDER BY 1, 2, 6",
         s, s, s);
     sql_make_load_one(runtime);
-    runtime->sql_append = arena_printf(
-        arena,
-        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
-        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
-        " traceparent, payload)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-        " RETURNING position",
-        s);
-    // The same for several events, in one statement. Positions are given in the rows' order.
-    runtime->sql_append_many = arena_printf(
-        arena,
-        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
-        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
-        " traceparent, payload)"
-        " SELECT event_id, type, aggregate_type, aggregate_id, version, $7, $8, i - 1, $9, $10,"
-        " $11, $12, $13, payload FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY"
-        " AS e (event_id, type, aggregate_type, aggregate_id, version, payload, i) ORDER BY i"
-        " RETURNING position",
-        s);
+    sql_make_appends(runtime);
     runtime->sql_snapshot_put = arena_printf(
         arena,
         "INSERT INTO %s.snapshot (aggregate_id, aggregate_type, version, state_version, state,"
