@@ -144,7 +144,8 @@ static_assert(RELAY_BATCH_BYTES_MAX >= BUS_PAYLOAD_BYTES_MAX, "one event fits in
 static_assert(RELAY_WINDOW_BYTES_MAX >= RELAY_BATCH_BYTES_MAX, "a batch can be under way whole");
 static_assert(RELAY_SUSPECT_MAX >= 2 * RELAY_WINDOW_MAX, "two relays' publishes are told apart");
 static_assert(READER_BATCH_BYTES_MAX >= 2 * BUS_PAYLOAD_BYTES_MAX, "one message fits into a batch");
-static_assert(READER_ACK_PENDING_MAX > READER_BATCH_MAX, "a batch is delivered whole");
+static_assert(READER_ACK_PENDING_MAX > 3 * READER_BATCH_MAX,
+              "a batch is delivered whole while one is committed and one decoded");
 static_assert(KEYS_MAX >= INBOX_BATCH_MAX, "a batch's keys are remembered together");
 static_assert(DECISION_EVENTS_MAX > ACCOUNT_SESSIONS_MAX && TARGETS_MAX > ACCOUNT_SESSIONS_MAX,
               "a user with all their sessions can be deleted in one command");
