@@ -18,7 +18,7 @@ import psycopg2
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from caller import Caller
-from instance import NOVA, Instance, case, main, wait_for
+from instance import BUILD, NOVA, PATIENCE_S, Instance, case, main, wait_for
 from log_check import message_class
 from nats import Nats
 
@@ -119,6 +119,13 @@ def an_unknown_type_is_skipped():
     ids = posts(3)
     wait_for("the posts behind it", lambda: indexed(ids))
     assert not parked()
+
+
+@case
+def a_batch_that_is_sent_without_waiting_is_all_or_nothing():
+    done = subprocess.run([str(BUILD / "test/check_books")], env=it.environment(), text=True,
+                          capture_output=True, timeout=PATIENCE_S * 3, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @case
