@@ -435,6 +435,17 @@ IDENTITY = [
            integration/names_test/every_reserved_name_is_refused_in_each_way_of_writing_it
            integration/names_test/display_names_of_stack_exchange_go_in_and_the_handles_made_of_them_are_unique
            integration/names_test/a_handle_is_changed_once_and_then_not_for_days"""),
+    Row("mail_tokens",
+        "Reset and verification tokens leaked from the database, used twice, or for another address",
+        "hashed, single use, short, bound to purpose and address; a new one voids the old; a changed password "
+        "ends sessions",
+        """integration/mail_test/no_token_is_in_the_tables_only_its_hash
+           integration/mail_test/a_token_is_used_once_and_its_command_answers_again
+           integration/mail_test/a_new_token_voids_the_old_one
+           integration/mail_test/a_token_that_expired_or_is_none_sets_nothing
+           integration/mail_test/a_token_is_bound_to_the_address_it_was_sent_to
+           integration/mail_test/a_token_that_came_by_mail_sets_the_password_and_ends_every_session
+           integration/mail_test/a_changed_password_ends_all_other_sessions_and_voids_what_was_sent"""),
 ]
 
 BEHAVIOURS = [
