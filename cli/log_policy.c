@@ -29,7 +29,7 @@ enum nova_status log_read_key(struct note_key *out, const char *path, enum note_
                               struct error *err)
 {
     struct arena *arena = arena_create();
-    char *text;
+    char *text = NULL;
     size_t len;
     enum nova_status status = log_read_file(&text, &len, arena, path, KEY_FILE_BYTES_MAX, err);
     if (status == NOVA_OK && note_key_parse(out, text, err) != NOVA_OK)
