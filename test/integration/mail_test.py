@@ -124,6 +124,7 @@ def the_mail_is_whole():
         address = person(caller)[2]
         token = token_by_mail(caller, address)
     message, = box.to(address)
+    all_done()  # noted behind the server's answer
     effect, = it.sql("select effect_id::text from identity.effect where outcome = 'sent'"
                      " order by created_at desc limit 1")[0]
     assert message["Message-ID"] == f"<{effect}@nova.invalid>", message["Message-ID"]
