@@ -15,7 +15,7 @@
 #include "bus/topology.h"
 
 enum { RECONNECT_WAIT_MS = 250, RECONNECT_JITTER_MS = 100, PING_MS = 5000 };
-enum { UNSUBSCRIBE_MS = 2000, SEND_NOW_MS = 100 };
+enum { UNSUBSCRIBE_MS = 2000 };
 
 struct bus_connection {
     natsConnection *nats;
@@ -155,8 +155,7 @@ static natsStatus connection_sign(char **error_text, unsigned char **signature, 
 }
 
 static natsStatus connection_options(natsOptions **out, struct bus_connection *connection,
-                                     const struct bus_options *options, const char *public_key,
-                                     bool at_once)
+                                     const struct bus_options *options, const char *public_key)
 {
     char inbox[96];
     snprintf(inbox, sizeof inbox, "_INBOX.%s", options->user);
@@ -165,7 +164,7 @@ static natsStatus connection_options(natsOptions **out, struct bus_connection *c
     s = s ? s : natsOptions_SetURL(opts, options->url);
     s = s ? s : natsOptions_SetName(opts, options->name);
     s = s ? s : natsOptions_SetCustomInboxPrefix(opts, inbox);
-    s = s ? s : natsOptions_SetSendAsap(opts, at_once);
+    s = s ? s : natsOptions_SetSendAsap(opts, true);
     s = s ? s : natsOptions_SetMaxReconnect(opts, -1);
     s = s ? s : natsOptions_SetReconnectWait(opts, RECONNECT_WAIT_MS);
     s = s ? s : natsOptions_SetReconnectJitter(opts, RECONNECT_JITTER_MS, RECONNECT_JITTER_MS);
@@ -203,9 +202,8 @@ static enum nova_status connection_open(struct bus_connection *connection, natsO
     }
 }
 
-static enum nova_status connection_connect(struct bus_connection **out,
-                                           const struct bus_options *options, bool at_once,
-                                           struct error *err)
+enum nova_status bus_connect(struct bus_connection **out, const struct bus_options *options,
+                             struct error *err)
 {
     struct error own_err;
     uint8_t secret[NKEY_SECRET_BYTES];
@@ -224,7 +222,7 @@ static enum nova_status connection_connect(struct bus_connection **out,
     pthread_mutex_init(&connection->lock, NULL);
     pthread_cond_init(&connection->has_closed, NULL);
     natsOptions *opts = NULL;
-    natsStatus s = connection_options(&opts, connection, options, public_key, at_once);
+    natsStatus s = connection_options(&opts, connection, options, public_key);
     status = s == NATS_OK ? connection_open(connection, opts, options, err)
                           : bus_error(err, s, "setting up NATS");
     natsOptions_Destroy(opts);
@@ -232,24 +230,6 @@ static enum nova_status connection_connect(struct bus_connection **out,
         bus_connection_destroy(&connection);
     *out = connection;
     return status;
-}
-
-enum nova_status bus_connect(struct bus_connection **out, const struct bus_options *options,
-                             struct error *err)
-{
-    return connection_connect(out, options, true, err);
-}
-
-enum nova_status bus_connect_bulk(struct bus_connection **out, const struct bus_options *options,
-                                  struct error *err)
-{
-    return connection_connect(out, options, false, err);
-}
-
-// nats.c has no other door to "send what is buffered" than a PING, whose answer it waits for.
-void bus_send_now(const struct bus_connection *connection)
-{
-    natsConnection_FlushTimeout(connection->nats, SEND_NOW_MS);
 }
 
 void bus_connection_destroy(struct bus_connection **connection)

@@ -27,14 +27,7 @@ struct bus_options {
 
 MUST_CHECK enum nova_status bus_connect(struct bus_connection **out,
                                         const struct bus_options *options, struct error *err);
-// The same for a process that sends much at once. What is published goes out in large pieces, by
-// nats.c's own thread, a millisecond late when little follows; bus_send_now sends what is left.
-// Requests go out at once here, too.
-MUST_CHECK enum nova_status bus_connect_bulk(struct bus_connection **out,
-                                             const struct bus_options *options, struct error *err);
 void bus_connection_destroy(struct bus_connection **connection);
-// Waits until the server has read it, a moment at most: what became of it is told elsewhere.
-void bus_send_now(const struct bus_connection *connection);
 
 natsConnection *bus_connection_nats(const struct bus_connection *connection);
 // The topology's user; lives as long as the connection.

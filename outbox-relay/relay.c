@@ -38,7 +38,6 @@ struct relay {
     struct outbox_batch batch; // of the last look, in `arena`
     struct stream *stream;
     struct arena *arena;
-    struct arena *message; // of the event that is being published
     natsSubscription *bell;
     int bell_fd;
     int64_t alive_ms;
@@ -143,7 +142,7 @@ struct relay_connecting {
 static enum nova_status relay_try_bus(void *context, struct error *err)
 {
     struct relay_connecting *connecting = context;
-    return bus_connect_bulk(&connecting->relay->connection, connecting->bus, err);
+    return bus_connect(&connecting->relay->connection, connecting->bus, err);
 }
 
 static enum nova_status relay_try_postgres(void *context, struct error *err)
@@ -327,14 +326,10 @@ static enum nova_status relay_do_publish(struct relay *relay, const struct relay
     for (; i < relay->batch.count && status == NOVA_OK; i += status == NOVA_OK) {
         struct outbox_row *row = &relay->batch.rows[i];
         row->event.n = step->first_n + (int64_t)i;
-        arena_reset(relay->message);
         status = stream_publish(relay->stream, &row->event, step->expected_n + (int64_t)i,
-                                &row->extra, relay->message, err);
+                                &row->extra, relay->arena, err);
         relay_alive(relay); // a slow server makes a batch last
     }
-    // Behind a full batch comes more, which takes what is left with it.
-    if (relay->batch.count < (size_t)settings_int(relay->settings, SETTING_RELAY_BATCH))
-        bus_send_now(relay->connection);
     if (status == NOVA_DATA_LOSS) {
         relay_block(relay, (uint32_t)i, err);
         return NOVA_OK;
@@ -454,7 +449,6 @@ static void relay_close(struct relay *relay)
     outbox_close(&relay->outbox);
     pg_destroy(&relay->pg);
     arena_destroy(&relay->arena);
-    arena_destroy(&relay->message);
 }
 
 int relay_run(const struct settings *settings, const char *name)
@@ -475,7 +469,6 @@ int relay_run(const struct settings *settings, const char *name)
     snprintf(relay.name, sizeof relay.name, "relay/%s/%d", name, (int)getpid());
     snprintf(relay.advice, sizeof relay.advice, "./nova relay recover %s --dry-run", name);
     relay.arena = arena_create();
-    relay.message = arena_create();
     relay.bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     notify_status("connecting");
     enum nova_status status = relay_connect_bus(&relay, &err);

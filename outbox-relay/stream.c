@@ -22,13 +22,8 @@ struct stream {
     pthread_mutex_t lock;
     pthread_cond_t answered;
     int64_t in_flight, bytes_in_flight, acknowledged;
-    int64_t wake_at; // somebody waits until so few are in flight; -1: nobody
     bool failed;
 };
-
-// Who waits for room in a full window waits for a good piece of it: to be woken by each answer
-// would cost two switches of threads an event.
-enum { WAKE_AT = RELAY_WINDOW_MAX * 3 / 4 };
 
 // On nats.c's thread: an answer, or that none came.
 static void stream_on_answer(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr *failure,
@@ -44,8 +39,7 @@ static void stream_on_answer(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr
     else if (!stream->failed)
         stream->acknowledged = (int64_t)ack->Sequence;
     metrics_add(METRIC_RELAY_EVENTS, failure == NULL && ack != NULL);
-    if (stream->failed || stream->in_flight <= stream->wake_at)
-        pthread_cond_broadcast(&stream->answered);
+    pthread_cond_broadcast(&stream->answered);
     pthread_mutex_unlock(&stream->lock);
     natsMsg_Destroy(msg);
 }
@@ -59,7 +53,6 @@ enum nova_status stream_create(struct stream **out, struct bus_connection *conne
     snprintf(stream->service, sizeof stream->service, "%s", service);
     stream->name = topology_stream_of(service);
     stream->connection = connection;
-    stream->wake_at = -1;
     assert(stream->name != NULL);
     pthread_mutex_init(&stream->lock, NULL);
     pthread_cond_init(&stream->answered, NULL);
@@ -77,20 +70,12 @@ enum nova_status stream_create(struct stream **out, struct bus_connection *conne
     return status;
 }
 
-// Under the lock, until an answer came after which at most so many are in flight, or one failed.
-static void stream_wait(struct stream *stream, int64_t in_flight)
-{
-    stream->wake_at = in_flight;
-    pthread_cond_wait(&stream->answered, &stream->lock);
-    stream->wake_at = -1;
-}
-
 // MaxWait bounds it.
 bool stream_flush(struct stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
     while (stream->in_flight > 0)
-        stream_wait(stream, 0);
+        pthread_cond_wait(&stream->answered, &stream->lock);
     bool good = !stream->failed;
     pthread_mutex_unlock(&stream->lock);
     return good;
@@ -118,7 +103,7 @@ static bool stream_reserve(struct stream *stream, int64_t bytes)
     while ((stream->in_flight >= RELAY_WINDOW_MAX ||
             stream->bytes_in_flight + bytes > RELAY_WINDOW_BYTES_MAX) &&
            !stream->failed)
-        stream_wait(stream, WAKE_AT);
+        pthread_cond_wait(&stream->answered, &stream->lock);
     bool good = !stream->failed;
     stream->in_flight += good;
     stream->bytes_in_flight += good ? bytes : 0;

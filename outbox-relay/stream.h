@@ -54,9 +54,8 @@ MUST_CHECK enum nova_status stream_read(struct stream_message *out, const char *
 MUST_CHECK enum nova_status stream_make_again(struct stream *stream, struct error *err);
 
 // Queues one event, which carries its n; the server takes it only while message `expected_n` is its
-// stream's last. Blocks while the window is full. `arena` holds its bytes during the call.
-// DATA_LOSS, not transient: no message can carry this event, and nothing was sent. On a connection
-// of bus_connect_bulk what is queued goes out with what follows, or by bus_send_now.
+// stream's last. Blocks while the window is full. `arena` holds its bytes. DATA_LOSS, not
+// transient: no message can carry this event, and nothing was sent.
 MUST_CHECK enum nova_status stream_publish(struct stream *stream, const struct event *event,
                                            int64_t expected_n,
                                            const struct cloudevents_extra *extra,
