@@ -17,7 +17,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from caller import Caller
-from damage import blocks, flip, server_killed, store
+from damage import blocks, flip, remove_at_once, server_killed, store
 from instance import Instance, case, main, wait_for
 from log_check import SERVICES, assert_streams_equal_outboxes, stream_leaves
 from nats import Nats
@@ -89,7 +89,7 @@ def a_store_removed_under_the_running_server_is_noticed_and_filled_again():
     starts = it.state("nats-server")["starts"]
 
     def damage():
-        shutil.rmtree(store(it))
+        remove_at_once(store(it))
         append_and_commit(it)  # what it acknowledges now goes into deleted files
         it.ready_again("nats-server", starts)
     wait_for("everything to be at rest", is_whole)

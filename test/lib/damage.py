@@ -1,6 +1,7 @@
 """Damage to the real store of a real nats-server, and whoever must not interfere meanwhile."""
 import contextlib
 import os
+import shutil
 import signal
 
 from instance import is_dead, wait_for
@@ -8,6 +9,14 @@ from instance import is_dead, wait_for
 
 def store(it):
     return it.home / "nats/store"
+
+
+def remove_at_once(folder):
+    """Whatever a running server still writes there meanwhile."""
+    aside = folder.with_name(folder.name + ".removed")
+    folder.rename(aside)
+    while aside.exists():
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def blocks(it, service):
