@@ -1,4 +1,5 @@
-// arena.c - see arena.h. Blocks form a list, newest first; the oldest is kept over a reset.
+// arena.c - see arena.h. Blocks form a list, newest first; the oldest and some spare ones are kept
+// over a reset.
 #include "base/arena.h"
 
 #include <assert.h>
@@ -17,7 +18,11 @@ struct arena_block {
 
 struct arena {
     struct arena_block *newest;
+    struct arena_block *spare; // of ARENA_BLOCK_BYTES each
+    size_t spare_count;
 };
+
+enum { SPARE_MAX = ARENA_KEPT_BYTES / ARENA_BLOCK_BYTES - 1 };
 
 static struct arena_block *arena_block_create(struct arena_block *older, size_t size)
 {
@@ -30,23 +35,42 @@ static struct arena_block *arena_block_create(struct arena_block *older, size_t 
 
 struct arena *arena_create(void)
 {
-    struct arena *arena = malloc(sizeof *arena);
+    struct arena *arena = calloc(1, sizeof *arena);
     if (!arena)
         abort();
     arena->newest = arena_block_create(NULL, ARENA_BLOCK_BYTES);
     return arena;
 }
 
+static void arena_blocks_free(struct arena_block *block)
+{
+    for (struct arena_block *older; block; block = older) {
+        older = block->older;
+        free(block);
+    }
+}
+
 void arena_destroy(struct arena **arena)
 {
     if (!arena || !*arena)
         return;
-    for (struct arena_block *block = (*arena)->newest, *older; block; block = older) {
-        older = block->older;
-        free(block);
-    }
+    arena_blocks_free((*arena)->newest);
+    arena_blocks_free((*arena)->spare);
     free(*arena);
     *arena = NULL;
+}
+
+// The next block for so many bytes.
+static struct arena_block *arena_block_next(struct arena *arena, size_t size)
+{
+    struct arena_block *block = arena->spare;
+    if (size > ARENA_BLOCK_BYTES || !block)
+        return arena_block_create(arena->newest,
+                                  size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES);
+    arena->spare = block->older;
+    arena->spare_count--;
+    *block = (struct arena_block){.older = arena->newest, .size = ARENA_BLOCK_BYTES};
+    return block;
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -55,10 +79,8 @@ void *arena_alloc(struct arena *arena, size_t size)
     size_t const align = alignof(max_align_t);
     size_t rounded = (size + align) / align * align; // never 0: each address is unique
     struct arena_block *block = arena->newest;
-    if (block->size - block->used < rounded) {
-        size_t fresh = rounded > ARENA_BLOCK_BYTES ? rounded : ARENA_BLOCK_BYTES;
-        block = arena->newest = arena_block_create(block, fresh);
-    }
+    if (block->size - block->used < rounded)
+        block = arena->newest = arena_block_next(arena, rounded);
     void *out = block->data + block->used;
     block->used += rounded;
     return memset(out, 0, rounded);
@@ -94,9 +116,15 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 void arena_reset(struct arena *arena)
 {
     while (arena->newest->older) {
-        struct arena_block *older = arena->newest->older;
-        free(arena->newest);
-        arena->newest = older;
+        struct arena_block *gone = arena->newest;
+        arena->newest = gone->older;
+        if (gone->size == ARENA_BLOCK_BYTES && arena->spare_count < SPARE_MAX) {
+            gone->older = arena->spare;
+            arena->spare = gone;
+            arena->spare_count++;
+        } else {
+            free(gone);
+        }
     }
     arena->newest->used = 0;
 }

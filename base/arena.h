@@ -21,5 +21,5 @@ void *arena_memdup(struct arena *arena, const void *data, size_t size);
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-// Forgets all allocations, keeps the first block for the next batch.
+// Forgets all allocations, keeps at most ARENA_KEPT_BYTES for the next batch.
 void arena_reset(struct arena *arena);

@@ -26,9 +26,13 @@ enum {
     RPC_POSITIONS_MAX = 8, // services that one answer may be newer than
 
     // ---- memory
-    // An arena grows by blocks of this size and keeps one of them over a reset, so that a large
-    // batch leaves nothing behind: some hundred events of usual size.
+    // An arena grows by blocks of this size (some hundred events of usual size), and keeps so much
+    // of them over a reset: a thousand events. A larger batch leaves no more behind; and one as
+    // large as the last finds its memory again, which else went back to the system, and came from
+    // it
+    // page by page.
     ARENA_BLOCK_BYTES = 64 * 1024,
+    ARENA_KEPT_BYTES = 4 << 20,
     ARENA_ALLOC_BYTES_MAX = 1 << 28, // more in one piece is our bug
 
     // ---- requests
@@ -69,6 +73,16 @@ enum {
     // Logins at the same moment go beyond it, by a worker each: so that a deletion finds room.
     SESSIONS_OPEN_MAX = 100,
     ACCOUNT_SESSIONS_MAX = 1000,
+
+    // ---- e-mails
+    // Those that wait for the mailer; past it a reset is refused to everybody alike. More than a
+    // server takes in the life of a token, and counted in a millisecond.
+    MAIL_WAITING_MAX = 10000,
+    // What one request deletes of what has expired: more than it adds.
+    MAIL_PRUNE_MAX = 100,
+    // The pause between two attempts doubles up to this.
+    MAIL_RETRY_S_MAX = 600,
+    MAIL_TEMPLATE_BYTES_MAX = 16384,
 
     // ---- PostgreSQL
     PG_STATEMENTS_MAX = 256,       // prepared in one session, by their text: some 40 in the largest
@@ -129,6 +143,7 @@ static_assert(EVENT_PAYLOAD_BYTES_MAX + EVENT_ENVELOPE_BYTES_MAX + 1024 <= BUS_P
               "what the outbox takes, the stream takes");
 static_assert(MESSAGE_BYTES_MAX + RPC_HEADERS_BYTES_MAX <= BUS_PAYLOAD_BYTES_MAX,
               "what a check lets pass, the bus carries");
+static_assert(ARENA_KEPT_BYTES % ARENA_BLOCK_BYTES == 0, "whole blocks are kept");
 static_assert(RPC_TOKEN_BYTES_MAX < RPC_HEADERS_BYTES_MAX, "a token fits into the headers");
 static_assert(RPC_QUEUE_BYTES_MAX >= 16 * BUS_PAYLOAD_BYTES_MAX, "large requests still queue");
 static_assert(RPC_PENDING_BYTES_MAX >= RPC_QUEUE_BYTES_MAX,
@@ -139,7 +154,8 @@ static_assert(RELAY_BATCH_BYTES_MAX >= BUS_PAYLOAD_BYTES_MAX, "one event fits in
 static_assert(RELAY_WINDOW_BYTES_MAX >= RELAY_BATCH_BYTES_MAX, "a batch can be under way whole");
 static_assert(RELAY_SUSPECT_MAX >= 2 * RELAY_WINDOW_MAX, "two relays' publishes are told apart");
 static_assert(READER_BATCH_BYTES_MAX >= 2 * BUS_PAYLOAD_BYTES_MAX, "one message fits into a batch");
-static_assert(READER_ACK_PENDING_MAX > READER_BATCH_MAX, "a batch is delivered whole");
+static_assert(READER_ACK_PENDING_MAX > 3 * READER_BATCH_MAX,
+              "a batch is delivered whole while one is committed and one decoded");
 static_assert(KEYS_MAX >= INBOX_BATCH_MAX, "a batch's keys are remembered together");
 static_assert(DECISION_EVENTS_MAX > ACCOUNT_SESSIONS_MAX && TARGETS_MAX > ACCOUNT_SESSIONS_MAX,
               "a user with all their sessions can be deleted in one command");

@@ -55,39 +55,39 @@ struct uuid uuid_v5(const struct uuid *space, const void *name, size_t name_len)
     return id;
 }
 
-static int uuid_parse_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+// Where the two digits of each byte stand in the text; between them are the dashes.
+static const uint8_t uuid_digits_at[16] = {0,  2,  4,  6,  9,  11, 14, 16,
+                                           19, 21, 24, 26, 28, 30, 32, 34};
+static const uint8_t uuid_dash_at[4] = {8, 13, 18, 23};
 
-static bool uuid_dash_at(int i)
-{
-    return i == 8 || i == 13 || i == 18 || i == 23;
-}
+// A digit's value with a bit that says that it is one. Every event has several ids: a table,
+// because comparing took a seventh of a consumer's own time.
+enum { DIGIT = 0x10 };
+static const uint8_t uuid_digit[256] = {
+    ['0'] = DIGIT | 0,  ['1'] = DIGIT | 1,  ['2'] = DIGIT | 2,  ['3'] = DIGIT | 3,
+    ['4'] = DIGIT | 4,  ['5'] = DIGIT | 5,  ['6'] = DIGIT | 6,  ['7'] = DIGIT | 7,
+    ['8'] = DIGIT | 8,  ['9'] = DIGIT | 9,  ['a'] = DIGIT | 10, ['b'] = DIGIT | 11,
+    ['c'] = DIGIT | 12, ['d'] = DIGIT | 13, ['e'] = DIGIT | 14, ['f'] = DIGIT | 15,
+    ['A'] = DIGIT | 10, ['B'] = DIGIT | 11, ['C'] = DIGIT | 12, ['D'] = DIGIT | 13,
+    ['E'] = DIGIT | 14, ['F'] = DIGIT | 15,
+};
 
 bool uuid_parse(struct uuid *out, const char *text)
 {
-    struct uuid id = {{0}};
-    int digits = 0;
-    for (int i = 0; i < UUID_TEXT_BYTES - 1; i++) {
-        if (uuid_dash_at(i)) {
-            if (text[i] != '-')
-                return false;
-            continue;
-        }
-        int digit = uuid_parse_digit(text[i]); // -1 for NUL: never reads past the end
-        if (digit < 0)
+    struct uuid id;
+    if (strnlen(text, UUID_TEXT_BYTES) != UUID_TEXT_BYTES - 1)
+        return false;
+    for (size_t i = 0; i < sizeof uuid_dash_at; i++)
+        if (text[uuid_dash_at[i]] != '-')
             return false;
-        id.bytes[digits / 2] = (uint8_t)(id.bytes[digits / 2] << 4 | digit);
-        digits++;
+    uint8_t all = DIGIT;
+    for (size_t i = 0; i < sizeof id.bytes; i++) {
+        uint8_t high = uuid_digit[(uint8_t)text[uuid_digits_at[i]]];
+        uint8_t low = uuid_digit[(uint8_t)text[uuid_digits_at[i] + 1]];
+        id.bytes[i] = (uint8_t)(high << 4 | (low & 0x0f));
+        all &= high & low;
     }
-    if (text[UUID_TEXT_BYTES - 1] != '\0')
+    if (!(all & DIGIT))
         return false;
     *out = id;
     return true;
@@ -96,16 +96,12 @@ bool uuid_parse(struct uuid *out, const char *text)
 void uuid_format(char out[UUID_TEXT_BYTES], const struct uuid *id)
 {
     static const char digits[] = "0123456789abcdef";
-    int next = 0;
-    for (int i = 0; i < UUID_TEXT_BYTES - 1; i++) {
-        if (uuid_dash_at(i)) {
-            out[i] = '-';
-            continue;
-        }
-        uint8_t byte = id->bytes[next / 2];
-        out[i] = digits[next % 2 == 0 ? byte >> 4 : byte & 0x0f];
-        next++;
+    for (size_t i = 0; i < sizeof id->bytes; i++) {
+        out[uuid_digits_at[i]] = digits[id->bytes[i] >> 4];
+        out[uuid_digits_at[i] + 1] = digits[id->bytes[i] & 0x0f];
     }
+    for (size_t i = 0; i < sizeof uuid_dash_at; i++)
+        out[uuid_dash_at[i]] = '-';
     out[UUID_TEXT_BYTES - 1] = '\0';
 }
 

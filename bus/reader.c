@@ -16,20 +16,52 @@ enum { GUARD_MS = 5000, SUBJECT_BYTES = 256 };
 
 #define ACK_WAIT_NS (INT64_C(60) * 1000000000) // a batch that is worked on is not sent again
 
+// A batch that was given out.
+struct held {
+    natsMsg **received; // READER_BATCH_MAX at most
+    int received_count;
+    struct arena *arena;
+    struct reader_message *messages;
+};
+
 struct reader {
     struct bus_connection *connection;
     jsCtx *js;
     char source[32], stream[64], durable[96];
     natsSubscription *subscription; // to `inbox`, where what was asked for arrives
     char inbox[SUBJECT_BYTES];
-    natsMsg **received; // READER_BATCH_MAX at most
-    int received_count;
-    struct arena *arena;
-    struct reader_message *messages;
-    int64_t last_n; // the last message given out; the next must be the one after it
+    struct held helds[2];
+    struct held *held; // the newest
+    size_t asked;      // messages of a request that was sent ahead; 0: none
+    int64_t last_n;    // the last message given out; the next must be the one after it
     uint64_t reconnects;
     bool refused; // the durable does not serve us, or not at all: make it again, whatever it says
 };
+
+static void held_create(struct held *held)
+{
+    held->arena = arena_create();
+    held->messages = calloc(READER_BATCH_MAX, sizeof *held->messages);
+    held->received = calloc(READER_BATCH_MAX, sizeof(natsMsg *));
+    if (held->messages == NULL || held->received == NULL)
+        abort();
+}
+
+static void held_drop(struct held *held)
+{
+    for (int i = 0; i < held->received_count; i++)
+        natsMsg_Destroy(held->received[i]);
+    held->received_count = 0;
+    arena_reset(held->arena);
+}
+
+static void held_destroy(struct held *held)
+{
+    held_drop(held);
+    arena_destroy(&held->arena);
+    free(held->messages);
+    free(held->received);
+}
 
 enum nova_status reader_create(struct reader **out, struct bus_connection *connection,
                                const char *source, const char *durable, struct error *err)
@@ -38,11 +70,9 @@ enum nova_status reader_create(struct reader **out, struct bus_connection *conne
     if (reader == NULL)
         return error_set(err, NOVA_RESOURCE_EXHAUSTED, "no memory");
     reader->connection = connection;
-    reader->arena = arena_create();
-    reader->messages = calloc(READER_BATCH_MAX, sizeof *reader->messages);
-    reader->received = calloc(READER_BATCH_MAX, sizeof(natsMsg *));
-    if (reader->messages == NULL || reader->received == NULL)
-        abort();
+    reader->held = &reader->helds[0];
+    for (size_t i = 0; i < 2; i++)
+        held_create(&reader->helds[i]);
     snprintf(reader->source, sizeof reader->source, "%s", source);
     snprintf(reader->stream, sizeof reader->stream, "%s", topology_stream_of(source));
     snprintf(reader->durable, sizeof reader->durable, "%s", durable);
@@ -51,14 +81,6 @@ enum nova_status reader_create(struct reader **out, struct bus_connection *conne
         reader_destroy(&reader);
     *out = reader;
     return status;
-}
-
-static void reader_drop_batch(struct reader *reader)
-{
-    for (int i = 0; i < reader->received_count; i++)
-        natsMsg_Destroy(reader->received[i]);
-    reader->received_count = 0;
-    arena_reset(reader->arena);
 }
 
 static void reader_unsubscribe(struct reader *reader)
@@ -70,12 +92,10 @@ void reader_destroy(struct reader **reader)
 {
     if (reader == NULL || *reader == NULL)
         return;
-    reader_drop_batch(*reader);
     reader_unsubscribe(*reader);
     jsCtx_Destroy((*reader)->js);
-    arena_destroy(&(*reader)->arena);
-    free((*reader)->messages);
-    free((*reader)->received);
+    for (size_t i = 0; i < 2; i++)
+        held_destroy(&(*reader)->helds[i]);
     free(*reader);
     *reader = NULL;
 }
@@ -157,7 +177,9 @@ enum nova_status reader_seek(struct reader *reader, int64_t last_n, struct error
 {
     uint64_t last = 0;
     int64_t from_n = last_n > 0 ? last_n : 1;
-    reader_drop_batch(reader);
+    for (size_t i = 0; i < 2; i++)
+        held_drop(&reader->helds[i]);
+    reader->asked = 0; // its answers go to an inbox that nobody reads any more
     reader_unsubscribe(reader);
     enum nova_status status = reader_stream_last(&last, reader, err);
     if (status == NOVA_OK && last_n > (int64_t)last)
@@ -243,7 +265,7 @@ static enum nova_status reader_collect(struct reader *reader, size_t count, int6
             natsMsg_Destroy(msg);
             return status;
         }
-        reader->received[reader->received_count++] = msg;
+        reader->held->received[reader->held->received_count++] = msg;
         taken++;
     }
     return NOVA_OK;
@@ -254,6 +276,20 @@ static enum nova_status reader_request(struct reader *reader, size_t count, int6
 {
     enum nova_status status = reader_ask(reader, count, wait_ms, err);
     return status == NOVA_OK ? reader_collect(reader, count, wait_ms, err) : status;
+}
+
+// What is there: what was asked for ahead, if anything was.
+static enum nova_status reader_request_many(struct reader *reader, size_t max, struct error *err)
+{
+    size_t count = reader->asked > 0 ? reader->asked : max;
+    enum nova_status status = reader->asked > 0 ? NOVA_OK : reader_ask(reader, count, 0, err);
+    reader->asked = 0;
+    if (status == NOVA_OK)
+        status = reader_collect(reader, count, 0, err);
+    bool is_full = status == NOVA_OK && (size_t)reader->held->received_count == count;
+    if (is_full && reader_ask(reader, max, 0, err) == NOVA_OK)
+        reader->asked = max; // a question that could not be sent is asked again by the next call
+    return status;
 }
 
 // ---- reading ------------------------------------------------------------------------------------
@@ -275,17 +311,18 @@ static int64_t reader_sequence(const char *reply)
 
 static enum nova_status reader_decode(struct reader *reader, int i, struct error *err)
 {
-    natsMsg *msg = reader->received[i];
-    struct reader_message *out = &reader->messages[i];
+    natsMsg *msg = reader->held->received[i];
+    struct reader_message *out = &reader->held->messages[i];
     const char *reply = natsMsg_GetReply(msg);
     int64_t n = reply == NULL ? 0 : reader_sequence(reply);
     if (n != reader->last_n + 1)
         return error_set_transient(err, NOVA_ABORTED, "%s: message %" PRId64 " came after %" PRId64,
                                    reader->stream, n, reader->last_n);
+    out->reply = reply;
     out->message =
         (struct bytes){(const uint8_t *)natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
-    enum nova_status status =
-        cloudevents_decode(&out->event, NULL, reader->arena, reader->source, out->message, err);
+    enum nova_status status = cloudevents_decode(&out->event, NULL, reader->held->arena,
+                                                 reader->source, out->message, err);
     if (status == NOVA_OK && out->event.n != n)
         status = error_set(err, NOVA_DATA_LOSS, "%s: message %" PRId64 " says it is %" PRId64,
                            reader->stream, n, out->event.n);
@@ -298,29 +335,32 @@ enum nova_status reader_next(struct reader_batch *out, struct reader *reader, si
                              int64_t wait_ms, struct error *err)
 {
     assert(max > 0 && max <= READER_BATCH_MAX && reader->subscription != NULL);
-    *out = (struct reader_batch){reader->messages, 0};
-    reader_drop_batch(reader);
+    struct held *before = reader->held;
+    reader->held = &reader->helds[before == &reader->helds[0]];
+    held_drop(reader->held);
+    *out = (struct reader_batch){reader->held->messages, 0};
     if (reader->reconnects != bus_connection_reconnects(reader->connection))
         return error_set_transient(err, NOVA_ABORTED, "the connection was lost in between");
-    enum nova_status status = max > 1 ? reader_request(reader, max, 0, err) : NOVA_OK;
-    if (status == NOVA_OK && reader->received_count == 0) // one, so that nobody waits for others
-        status = reader_request(reader, 1, wait_ms, err);
-    for (int i = 0; i < reader->received_count; i++) { // what came before trouble is good
+    bool many = max > 1 || reader->asked > 0;
+    enum nova_status status = many ? reader_request_many(reader, max, err) : NOVA_OK;
+    if (status == NOVA_OK && reader->held->received_count == 0 && wait_ms > 0)
+        status = reader_request(reader, 1, wait_ms, err);    // one, so that nobody waits for others
+    for (int i = 0; i < reader->held->received_count; i++) { // what came before trouble is good
         enum nova_status decoded = reader_decode(reader, i, err);
         if (decoded != NOVA_OK)
             return decoded;
         out->count++;
     }
+    if (reader->held->received_count == 0)
+        reader->held = before; // lives on: the next batch that brings anything is the one after it
     return status;
 }
 
-enum nova_status reader_ack(struct reader *reader, struct error *err)
+enum nova_status reader_ack(struct reader *reader, const struct reader_message *last,
+                            struct error *err)
 {
-    if (reader->received_count == 0)
-        return NOVA_OK;
-    natsStatus s = natsConnection_PublishString(
-        bus_connection_nats(reader->connection),
-        natsMsg_GetReply(reader->received[reader->received_count - 1]), "+ACK");
+    natsStatus s =
+        natsConnection_PublishString(bus_connection_nats(reader->connection), last->reply, "+ACK");
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "acknowledging a batch");
 }
 

@@ -5,12 +5,17 @@
 // stream still, and makes the durable anew whenever it does not stand there: it is missing, ahead
 // of the stream (which lost its tail), its deliveries jump, or somebody changed its configuration.
 //
-// Ownership: a batch's messages live until the next reader_next or reader_destroy.
+// A batch that brought all that was asked for is followed by the question for the next one, so that
+// it arrives while its reader works.
+//
+// Ownership: a batch's messages live while the next one is read and used: until the reader_next
+//            after one that brought any, reader_seek or reader_destroy.
 // Threads:   one at a time per reader.
 // Errors:    UNAVAILABLE (transient) when the stream is away: call again. DATA_LOSS: a message that
 //            is no event of Nova's. After any error the reader must be opened again with
 //            reader_seek.
-// Bounds:    READER_BATCH_MAX messages and READER_BATCH_BYTES_MAX bytes a batch.
+// Bounds:    READER_BATCH_MAX messages and READER_BATCH_BYTES_MAX bytes a batch; three batches at
+//            once: two given out, one that arrives.
 #pragma once
 #include "base/arena.h"
 #include "base/event.h"
@@ -21,6 +26,7 @@ struct reader;
 struct reader_message {
     struct event event;   // decoded envelope; points into the message or the reader's arena
     struct bytes message; // as received
+    const char *reply;    // what acknowledges it
 };
 
 struct reader_batch {
@@ -38,13 +44,14 @@ void reader_destroy(struct reader **reader);
 // 0: before the first event. UNAVAILABLE (transient) while the stream does not reach it.
 MUST_CHECK enum nova_status reader_seek(struct reader *reader, int64_t last_n, struct error *err);
 
-// Up to `max` messages; waits wait_ms for the first. A message whose place is not the one after the
-// last (a jump) ends as ABORTED (transient): seek again.
+// Up to `max` messages; waits wait_ms for the first (0: takes what is there). A message whose place
+// is not the one after the last (a jump) ends as ABORTED (transient): seek again.
 MUST_CHECK enum nova_status reader_next(struct reader_batch *out, struct reader *reader, size_t max,
                                         int64_t wait_ms, struct error *err);
 
-// Acknowledges everything up to the last batch.
-MUST_CHECK enum nova_status reader_ack(struct reader *reader, struct error *err);
+// Acknowledges everything up to this message of a batch that still lives.
+MUST_CHECK enum nova_status reader_ack(struct reader *reader, const struct reader_message *last,
+                                       struct error *err);
 
 // The durable's view of the stream: what it delivered and how many messages it has not been given
 // yet. More delivered than came: something was lost on the way. Also notices a durable that is

@@ -94,7 +94,7 @@ static int parse_arguments(struct call *call, int argc, char **argv)
 
 static void print_method(const ProtobufCMethodDescriptor *method)
 {
-    printf("  %-22s", method->name);
+    printf("  %-24s ", method->name);
     for (unsigned i = 0; i < method->input->n_fields; i++)
         printf("%s%s", i > 0 ? ", " : "", method->input->fields[i].name);
     printf("\n");

@@ -7,6 +7,7 @@
 #include "base/access.h"
 #include "base/nearest.h"
 #include "base/seal.h"
+#include "cli/home.h"
 
 enum { CONNECT_WAIT_MS = 5000, NAMES_MAX = 64 };
 
@@ -24,7 +25,9 @@ enum nova_status client_open(struct client *out, const struct settings *settings
     if (status == NOVA_OK)
         status = process_token_create(&out->token, user, seed, err);
     const struct bus_options options = {url, name, user, seed, CONNECT_WAIT_MS};
-    return status == NOVA_OK ? bus_connect(&out->connection, &options, err) : status;
+    if (status != NOVA_OK || bus_connect(&out->connection, &options, err) == NOVA_OK)
+        return status;
+    return home_unreached(settings, err);
 }
 
 void client_close(struct client *client)

@@ -31,6 +31,7 @@ enum { COMMAND_COUNT = sizeof table / sizeof *table };
 void command_say(const char *format, ...)
 {
     va_list arguments;
+    fflush(stdout); // what was told before comes before, where both go to one place
     fputs("nova: ", stderr);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);

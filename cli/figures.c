@@ -253,3 +253,45 @@ void figures_print_projections(FILE *out, const json_t *projections)
                 json_integer_value(json_object_get(entry, "generation")),
                 json_string_value(json_object_get(entry, "switched_at")));
 }
+
+// ---- e-mails ------------------------------------------------------------------------------------
+
+enum nova_status figures_mail(json_t **out, const struct settings *settings, struct error *err)
+{
+    struct pg *pg = NULL;
+    struct pg_result *rows = NULL;
+    *out = json_array();
+    enum nova_status status = connect_operator(&pg, settings, "identity", err);
+    if (status == NOVA_OK)
+        status = pg_query(&rows, pg,
+                          "SELECT count(*) FILTER (WHERE done_at IS NULL),"
+                          " COALESCE(EXTRACT(EPOCH FROM now() - min(created_at)"
+                          "  FILTER (WHERE done_at IS NULL)), 0)::float8,"
+                          " count(*) FILTER (WHERE outcome IN ('given_up', 'refused'))"
+                          " FROM identity.effect WHERE expires_at > now()",
+                          NULL, 0, err);
+    if (status == NOVA_OK)
+        json_array_append_new(*out,
+                              json_pack("{ss sI sf sI sb}", "service", "identity", "waiting",
+                                        (json_int_t)pg_get_int8(rows, 0, 0), "oldest_seconds",
+                                        pg_get_float8(rows, 0, 1), "given_up",
+                                        (json_int_t)pg_get_int8(rows, 0, 2), "sends",
+                                        *settings_text(settings, SETTING_MAIL_SMTP_URL) != '\0'));
+    pg_result_destroy(&rows);
+    pg_destroy(&pg);
+    return status;
+}
+
+void figures_print_mail(FILE *out, const json_t *mail)
+{
+    size_t i;
+    json_t *entry;
+    fprintf(out, "%-28s %12s %12s %12s\n", "E-MAILS", "WAITING", "OLDEST", "GIVEN UP");
+    json_array_foreach(mail, i, entry) fprintf(
+        out, "%-28s %12" JSON_INTEGER_FORMAT " %10.0f s %12" JSON_INTEGER_FORMAT "%s\n",
+        json_string_value(json_object_get(entry, "service")),
+        json_integer_value(json_object_get(entry, "waiting")),
+        json_real_value(json_object_get(entry, "oldest_seconds")),
+        json_integer_value(json_object_get(entry, "given_up")),
+        json_is_true(json_object_get(entry, "sends")) ? "" : "  (mail.smtp_url is not set)");
+}

@@ -21,6 +21,12 @@ MUST_CHECK enum nova_status figures_consumers(json_t **out, const struct setting
 MUST_CHECK enum nova_status figures_projections(json_t **out, const struct settings *settings,
                                                 struct error *err);
 
+// [{service, waiting, oldest_seconds, given_up, sends}]: e-mails that wait for the mailer, and
+// those of the last hours that it gave up or the server refused. sends: an SMTP server is
+// configured here.
+MUST_CHECK enum nova_status figures_mail(json_t **out, const struct settings *settings,
+                                         struct error *err);
+
 // {registered, posted, commented, sent}: how often that happened.
 MUST_CHECK enum nova_status figures_happened(json_t **out, const struct settings *settings,
                                              struct error *err);
@@ -29,6 +35,7 @@ void figures_print_happened(FILE *out, const json_t *happened);
 void figures_print_streams(FILE *out, const json_t *streams);
 void figures_print_consumers(FILE *out, const json_t *consumers);
 void figures_print_projections(FILE *out, const json_t *projections);
+void figures_print_mail(FILE *out, const json_t *mail);
 
 // The sum of a number over a list.
 int64_t figures_sum(const json_t *list, const char *key);

@@ -13,6 +13,8 @@
 
 #include "base/access.h"
 #include "cli/path.h"
+#include "cli/server.h"
+#include "cli/supervisor.h"
 
 int64_t home_free_bytes(const char *path)
 {
@@ -123,4 +125,13 @@ enum nova_status home_remove(const char *path, struct error *err)
         return error_set(err, NOVA_PERMISSION_DENIED, "%s cannot be removed: %s", path,
                          strerror(errno));
     return NOVA_OK;
+}
+
+enum nova_status home_unreached(const struct settings *settings, struct error *err)
+{
+    const char *home = settings_text(settings, SETTING_HOME);
+    bool ours = server_postgres_is_embedded(settings) || server_nats_is_embedded(settings);
+    if (err->status == NOVA_OK || !ours || supervisor_find(home) != 0)
+        return err->status;
+    return error_while(err, "nothing runs in %s, ./nova up starts it", home);
 }

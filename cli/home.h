@@ -30,3 +30,7 @@ MUST_CHECK enum nova_status home_write(const char *path, const char *text, mode_
 
 // Removes a folder and all that is in it; nothing there is no error. Links are not followed.
 MUST_CHECK enum nova_status home_remove(const char *path, struct error *err);
+
+// After a server could not be reached: puts before the error that nothing runs in this home, when
+// that is why. Returns its status.
+enum nova_status home_unreached(const struct settings *settings, struct error *err);

@@ -1,4 +1,4 @@
-// log.c - `nova log query` and `nova log tail`.
+// log.c - `nova log`: which of its commands.
 #include "cli/log.h"
 
 #include <string.h>
@@ -7,12 +7,26 @@
 
 int command_log(const struct settings *settings, int argc, char **argv)
 {
-    const char *what = argc >= 2 ? argv[1] : "";
-    if (strcmp(what, "query") == 0)
-        return log_query(settings, argc - 1, argv + 1);
-    if (strcmp(what, "tail") == 0)
-        return log_tail(settings, argc - 1, argv + 1);
-    static const char *const words[] = {"query", "tail"};
-    return *what != '\0' ? command_unknown("log", "log command", what, words, 2)
-                         : command_usage("log", "log wants 'query' or 'tail'");
+    static const struct {
+        const char *name;
+        command_function *run;
+    } commands[] = {{"query", log_query},
+                    {"show", log_show},
+                    {"history", log_history},
+                    {"tail", log_tail},
+                    {"check-proof", log_check_proof},
+                    {"key", log_key},
+                    {"witness", log_witness}};
+    enum { COMMANDS = sizeof commands / sizeof *commands };
+    const char *words[COMMANDS], *what = argc >= 2 ? argv[1] : "";
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(what, commands[i].name) == 0)
+            return commands[i].run(settings, argc - 1, argv + 1);
+        words[i] = commands[i].name;
+    }
+    return *what != '\0'
+               ? command_unknown("log", "log command", what, words, COMMANDS)
+               : command_usage(
+                     "log", "log wants 'query', 'show', 'history', 'tail', 'check-proof', 'key' or"
+                            " 'witness'");
 }

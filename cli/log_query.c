@@ -6,13 +6,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/access.h"
 #include "base/event.h"
 #include "base/timestamp.h"
 #include "bus/topology.h"
 #include "cli/command.h"
 #include "cli/log.h"
 #include "cli/log_event.h"
+#include "cli/log_rows.h"
 #include "pg/pg.h"
 #include "proto/contract.h"
 
@@ -53,7 +53,7 @@ static int64_t parse_number(const char *text, char **end)
 
 // "2026-01-02T03:04:05Z", Unix seconds, or "-90m": so long ago (s, m, h, d). Within the years that
 // PostgreSQL and the contract know.
-static bool parse_time(int64_t *out, const char *text)
+bool log_parse_time(int64_t *out, const char *text)
 {
     char *end = NULL;
     int64_t number = parse_number(text, &end);
@@ -88,13 +88,13 @@ static bool parse_value(struct query *query, const char *option, const char *val
     else if (strcmp(option, "--correlation") == 0)
         return uuid_parse(&query->correlation_id, value);
     else if (strcmp(option, "--since") == 0)
-        return parse_time(&query->since_us, value);
+        return log_parse_time(&query->since_us, value);
     else if (strcmp(option, "--until") == 0)
-        return parse_time(&query->until_us, value);
+        return log_parse_time(&query->until_us, value);
     else if (strcmp(option, "--occurred-since") == 0)
-        return parse_time(&query->occurred_since_us, value);
+        return log_parse_time(&query->occurred_since_us, value);
     else if (strcmp(option, "--occurred-until") == 0)
-        return parse_time(&query->occurred_until_us, value);
+        return log_parse_time(&query->occurred_until_us, value);
     else if (strcmp(option, "--limit") == 0)
         return (query->limit = parse_number(value, &end)) > 0 && *end == '\0';
     else
@@ -141,8 +141,7 @@ static int parse_arguments(struct query *query, int argc, char **argv)
             return command_usage("log", "log query takes no '%s'", argv[i]);
         else if (i + 1 == argc || !parse_value(query, argv[i], argv[i + 1]))
             return command_usage("log", "%s wants %s", argv[i],
-                                 strstr(argv[i], "since") || strstr(argv[i], "until")
-                                     ? "a time: 2026-01-02T03:04:05Z, Unix seconds, or -1h"
+                                 strstr(argv[i], "since") || strstr(argv[i], "until") ? LOG_TIMES
                                  : strcmp(argv[i], "--limit") == 0 ? "a number above 0"
                                  : strcmp(argv[i], "--aggregate") == 0 ||
                                          strcmp(argv[i], "--correlation") == 0
@@ -158,33 +157,12 @@ static int parse_arguments(struct query *query, int argc, char **argv)
 
 // ---- pages --------------------------------------------------------------------------------------
 
-enum column {
-    POSITION,
-    LOG_ID,
-    EVENT_ID,
-    TYPE,
-    AGGREGATE_TYPE,
-    AGGREGATE_ID,
-    VERSION,
-    ACTOR,
-    COMMAND_ID,
-    CORRELATION_ID,
-    CAUSATION_ID,
-    OCCURRED_AT,
-    RECORDED_AT,
-    TRACEPARENT,
-    PAYLOAD
-};
-
 static enum nova_status source_open(struct source *source, const struct settings *settings,
                                     const char *service, struct error *err)
 {
-    char url[ACCESS_URL_BYTES];
     source->service = service;
     snprintf(source->sql, sizeof source->sql,
-             "SELECT position, log_id, event_id, type, aggregate_type, aggregate_id, version,"
-             " actor, command_id, correlation_id, causation_id, occurred_at, recorded_at,"
-             " traceparent, payload FROM %s.outbox WHERE position > $1"
+             "SELECT " LOG_COLUMNS " FROM %s.outbox WHERE position > $1"
              " AND ($2 IS NULL OR type = $2 OR aggregate_type = $2)"
              " AND ($3 IS NULL OR aggregate_id = $3) AND ($4 IS NULL OR correlation_id = $4)"
              " AND ($5 IS NULL OR actor = $5 OR actor = 'user:' || $5"
@@ -194,11 +172,7 @@ static enum nova_status source_open(struct source *source, const struct settings
              " AND ($8 IS NULL OR occurred_at >= $8) AND ($9 IS NULL OR occurred_at < $9)"
              " ORDER BY position LIMIT $10",
              service);
-    enum nova_status status = access_postgres_url(url, settings, service, "auditor", err);
-    if (status == NOVA_OK)
-        status = pg_connect(&source->pg, url, "nova log query", err);
-    explicit_bzero(url, sizeof url);
-    return status;
+    return log_connect(&source->pg, settings, service, err);
 }
 
 static struct pg_param time_param(int64_t unix_us)
@@ -209,26 +183,6 @@ static struct pg_param time_param(int64_t unix_us)
     return unix_us != 0 ? param : null;
 }
 
-static struct event event_of_row(const struct pg_result *rows, size_t row)
-{
-    return (struct event){
-        .position = pg_get_int8(rows, row, POSITION),
-        .log_id = pg_get_uuid(rows, row, LOG_ID),
-        .event_id = pg_get_uuid(rows, row, EVENT_ID),
-        .type = pg_get_text(rows, row, TYPE),
-        .aggregate_type = pg_get_text(rows, row, AGGREGATE_TYPE),
-        .aggregate_id = pg_get_uuid(rows, row, AGGREGATE_ID),
-        .version = pg_get_int8(rows, row, VERSION),
-        .actor = pg_get_text(rows, row, ACTOR),
-        .command_id = pg_get_uuid(rows, row, COMMAND_ID),
-        .correlation_id = pg_get_uuid(rows, row, CORRELATION_ID),
-        .causation_id = pg_get_uuid(rows, row, CAUSATION_ID),
-        .occurred_at_us = pg_get_time_us(rows, row, OCCURRED_AT),
-        .recorded_at_us = pg_get_time_us(rows, row, RECORDED_AT),
-        .payload = pg_get_bytea(rows, row, PAYLOAD),
-    };
-}
-
 static enum nova_status source_decode(struct source *source, struct log_keys *keys,
                                       const struct pg_result *rows, struct error *err)
 {
@@ -237,8 +191,8 @@ static enum nova_status source_decode(struct source *source, struct log_keys *ke
     source->count = pg_rows(rows);
     source->next = 0;
     for (size_t row = 0; row < source->count; row++) {
-        events[row] = event_of_row(rows, row);
-        traceparents[row] = pg_get_text(rows, row, TRACEPARENT);
+        events[row] = log_row_event(rows, row);
+        traceparents[row] = log_row_traceparent(rows, row);
         source->recorded_us[row] = events[row].recorded_at_us;
         source->position = events[row].position;
     }

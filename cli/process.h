@@ -1,10 +1,17 @@
 // process.h - which processes Nova has, and how each is run: one table, process.def.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/settings.h"
 
-enum process_kind { PROCESS_RELAY, PROCESS_CONSUMER, PROCESS_SERVICE, PROCESS_KIND_COUNT };
+enum process_kind {
+    PROCESS_RELAY,
+    PROCESS_CONSUMER,
+    PROCESS_SERVICE,
+    PROCESS_MAILER,
+    PROCESS_KIND_COUNT
+};
 
 // Runs until SIGTERM; returns an exit code. Called with the log started as "<kind>/<name>".
 typedef int process_function(const struct settings *settings, const char *name);
@@ -17,6 +24,9 @@ struct process {
 size_t process_count(void);
 const struct process *process_at(size_t i);
 const char *process_kind_name(enum process_kind kind); // "relay"
+
+// Whether `up` starts it: a mailer only where an SMTP server is configured.
+bool process_is_wanted(const struct process *process, const struct settings *settings);
 
 // What runs processes of that kind; NULL: this build has none of them.
 process_function *process_runner(enum process_kind kind);

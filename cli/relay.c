@@ -12,6 +12,7 @@
 #include "base/timestamp.h"
 #include "bus/topology.h"
 #include "cli/client.h"
+#include "cli/home.h"
 #include "pg/pg.h"
 
 enum { SERVICES_MAX = 16, SQL_BYTES = 1024, LOOK_MS = 50, WAIT_MS_MAX = 30000 };

@@ -7,6 +7,7 @@
 
 #include "base/access.h"
 #include "bus/topology.h"
+#include "cli/up_sample.h"
 #include "pg/pg.h"
 
 static enum nova_status is_there(bool *out, const struct settings *settings, const char *name,
@@ -58,6 +59,8 @@ enum nova_status restored_mark(size_t *count, const struct settings *settings, s
         status = mark(settings, topology_stream_service(i), err);
         *count += status == NOVA_OK;
     }
+    if (status == NOVA_OK) // these data are somebody's: no made-up users are added to them
+        status = up_sample_never(settings_text(settings, SETTING_HOME), err);
     if (status == NOVA_OK)
         status = access_path(path, settings, err, RESTORED_FILE);
     if (status == NOVA_OK && unlink(path) != 0)

@@ -7,6 +7,7 @@
 #include "cli/process.h"
 #include "outbox-relay/relay.h"
 #include "projections/run.h"
+#include "services/identity/mailer.h"
 #include "services/service.h"
 
 // A kind of process is run by one function: [PROCESS_RELAY] = relay_run.
@@ -14,6 +15,7 @@ static process_function *const runners[PROCESS_KIND_COUNT] = {
     [PROCESS_RELAY] = relay_run,
     [PROCESS_CONSUMER] = consumer_run,
     [PROCESS_SERVICE] = service_run,
+    [PROCESS_MAILER] = mailer_run,
 };
 
 process_function *process_runner(enum process_kind kind)

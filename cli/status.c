@@ -98,11 +98,21 @@ static enum nova_status collect_projections(json_t **out, bool *good,
     return figures_projections(out, settings, err);
 }
 
+// ---- e-mails: that some wait is nothing bad
+
+static enum nova_status collect_mail(json_t **out, bool *good, const struct settings *settings,
+                                     struct error *err)
+{
+    (void)good;
+    return figures_mail(out, settings, err);
+}
+
 static const struct status_section sections[] = {
     {"processes", collect_processes, print_processes},
     {"streams", collect_streams, figures_print_streams},
     {"consumers", collect_consumers, figures_print_consumers},
     {"projections", collect_projections, figures_print_projections},
+    {"mail", collect_mail, figures_print_mail},
 };
 enum { SECTION_COUNT = sizeof sections / sizeof *sections };
 

@@ -142,19 +142,20 @@ static enum nova_status step_data(struct up *up, struct error *err)
 
 // ---- the supervisor, in the background
 
-static void add_processes(struct supervisor *supervisor)
+static void add_processes(struct supervisor *supervisor, const struct settings *settings)
 {
     static char self[PATH_MAX], names[SUPERVISOR_CHILDREN_MAX][128];
     static const char *argv[SUPERVISOR_CHILDREN_MAX][5];
     static const int stages[PROCESS_KIND_COUNT] = {[PROCESS_RELAY] = STAGE_RELAY,
                                                    [PROCESS_CONSUMER] = STAGE_CONSUMER,
-                                                   [PROCESS_SERVICE] = STAGE_SERVICE};
+                                                   [PROCESS_SERVICE] = STAGE_SERVICE,
+                                                   [PROCESS_MAILER] = STAGE_SERVICE};
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     self[len > 0 ? len : 0] = '\0';
     for (size_t i = 0; i < process_count(); i++) {
         const struct process *process = process_at(i);
         const char *kind = process_kind_name(process->kind);
-        if (!process_runner(process->kind))
+        if (!process_runner(process->kind) || !process_is_wanted(process, settings))
             continue;
         snprintf(names[i], sizeof names[i], "%s/%s", kind, process->name);
         const char *words[] = {self, "run", kind, process->name, NULL};
@@ -223,7 +224,7 @@ static void be_supervisor(const struct up *up, int told)
     if (status == NOVA_OK) {
         settings_export(up->settings);
         log_start("supervisor");
-        add_processes(supervisor);
+        add_processes(supervisor, up->settings);
     }
     ssize_t wrote = write(told, err.text, status == NOVA_OK ? 0 : strlen(err.text));
     close(told);

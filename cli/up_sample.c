@@ -51,12 +51,11 @@ bool up_sample_is_done(const char *home)
     return access(done, F_OK) == 0;
 }
 
-static enum nova_status no_sample(struct up *up, struct error *err)
+enum nova_status up_sample_never(const char *home, struct error *err)
 {
     char done[PATH_MAX];
-    sample_done_path(done, up->home);
-    snprintf(up->said, sizeof up->said, "none (--empty)");
-    return home_write(done, "", 0640, err);
+    sample_done_path(done, home);
+    return up_sample_is_done(home) ? NOVA_OK : home_write(done, "", 0640, err);
 }
 
 enum nova_status up_sample(struct up *up, struct error *err)
@@ -68,11 +67,13 @@ enum nova_status up_sample(struct up *up, struct error *err)
     if (up_sample_is_done(up->home)) {
         struct stat info;
         bool none = stat(done, &info) == 0 && info.st_size == 0;
-        snprintf(up->said, sizeof up->said, none ? "none (--empty)" : "is there");
+        snprintf(up->said, sizeof up->said, none ? "none" : "is there");
         return NOVA_OK;
     }
-    if (up->empty)
-        return no_sample(up, err);
+    if (up->empty) {
+        snprintf(up->said, sizeof up->said, "none (--empty)");
+        return up_sample_never(up->home, err);
+    }
     const struct import_options options = {
         .file = path, .give_up_s = GIVE_UP_S, .timeout_s = TIMEOUT_S, .label = "sample"};
     enum nova_status status = write_sample(path, err);
@@ -175,8 +176,8 @@ void up_summarise(const struct up *up)
 {
     static const char examples[] =
         "  ./nova call search SearchPosts '{\"query\": \"coffee #nova\"}'\n"
-        "  ./nova call identity Register '{\"handle\": \"you\", \"email\": \"you@example.invalid\","
-        " \"display_name\": \"You\", \"password\": \"a long password\"}'\n"
+        "  ./nova call identity Register '{\"handle\": \"grace\", \"email\": \"grace@example.invalid\","
+        " \"display_name\": \"Grace\", \"password\": \"a long password\"}'\n"
         "  ./nova log query --type post.created --limit 3\n"
         "  ./nova log tail\n"
         "  ./nova projection rebuild search_index\n"

@@ -2,19 +2,29 @@
 //
 // Why a batch is applied once, whoever else is there: the checkpoint's row moves first in each
 // transaction, and only from exactly where this instance believes it to be. Another instance, a
-// commit whose answer was lost, or a new generation has moved it, and then no row is found. The
-// lock before it keeps the sources of one consumer from writing at the same time, so that each sees
-// what the other committed (a message and its sender's deletion): the consumer's own checkpoint
-// rows, of all its sources and in their order. Advisory locks are anybody's who may log in; rows
-// only theirs who may write them. (The lease's row would do, but for its renewal, that must not
-// wait for a batch.)
+// commit whose answer was lost, or a new generation has moved it; then no row is found, the
+// statement fails (it divides by the number of rows), and with it all that was sent behind it.
+// Should not even BEGIN have been carried out, what is behind it may not write: the session is
+// read-only outside of such a transaction (books_ready_session). The lock before it keeps the
+// sources of one consumer from writing at the same time, so that each sees what the other committed
+// (a message and its sender's deletion): the consumer's own checkpoint rows, of all its sources and
+// in their order. Advisory locks are anybody's who may log in; rows only theirs who may write them.
+// (The lease's row would do, but for its renewal, that must not wait for a batch.)
 #include "inbox/books.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { SQL_BYTES = 768 };
+enum { SQL_BYTES = 768, IDLE_IN_TRANSACTION_MS_MIN = 5000 };
+
+// What books_begin sends, in this order.
+enum { BOOKS_BEGIN, BOOKS_HOLD, BOOKS_MOVE };
+
+static const char sql_begin[] = "BEGIN READ WRITE";
+static const char no_row[] = "22012"; // division by zero
 
 struct books {
     struct books_options options;
@@ -75,10 +85,11 @@ struct books *books_create(const struct books_options *options)
            service);
     sql_of(books->hold, BOOKS_HOLD_SQL, service);
     sql_of(books->move,
-           "UPDATE %s.checkpoint SET log_id = $4, position = $5, n = $6, event_id = $9 WHERE "
-           "consumer = $1"
+           "WITH moved AS (UPDATE %s.checkpoint SET log_id = $4, position = $5, n = $6,"
+           " event_id = $9 WHERE consumer = $1"
            " AND source = $2 AND partition_from = 0 AND n = $3 AND generation = $7"
-           " AND EXISTS (SELECT FROM %s.consumer_lease WHERE consumer = $1 AND epoch = $8)",
+           " AND EXISTS (SELECT FROM %s.consumer_lease WHERE consumer = $1 AND epoch = $8)"
+           " RETURNING 1) SELECT 1 / count(*) FROM moved",
            service);
     sql_of(books->forget, "SELECT %s.drop_former_generations($1, $2)", service);
     sql_of(
@@ -93,6 +104,17 @@ void books_destroy(struct books **books)
 {
     free(*books);
     *books = NULL;
+}
+
+enum nova_status books_ready_session(struct books *books, int64_t lease_ms, struct error *err)
+{
+    char sql[192];
+    int64_t idle_ms = lease_ms > IDLE_IN_TRANSACTION_MS_MIN ? lease_ms : IDLE_IN_TRANSACTION_MS_MIN;
+    snprintf(sql, sizeof sql,
+             "SET idle_in_transaction_session_timeout = %" PRId64
+             "; SET default_transaction_read_only = on",
+             idle_ms);
+    return pg_exec(books->options.pg, sql, err);
 }
 
 // ---- the lease ----------------------------------------------------------------------------------
@@ -141,12 +163,17 @@ enum nova_status books_lease_release(struct books *books, const struct uuid *own
 
 static enum nova_status books_make(struct books *books, const char *source, struct error *err)
 {
-    struct pg_result *rows = NULL;
+    struct pg_result *results[3] = {NULL};
     const struct pg_param params[] = {pg_text(books->options.name), pg_text(source),
                                       pg_text(books->options.projection),
                                       pg_int4(books->options.generation)};
-    enum nova_status status = pg_query(&rows, books->options.pg, books->make, params, 4, err);
-    pg_result_destroy(&rows);
+    pg_pipeline_begin(books->options.pg);
+    pg_pipeline_add(books->options.pg, sql_begin, NULL, 0);
+    pg_pipeline_add(books->options.pg, books->make, params, 4);
+    pg_pipeline_add(books->options.pg, "COMMIT", NULL, 0);
+    enum nova_status status = pg_pipeline_end(results, 3, NULL, books->options.pg, err);
+    for (size_t i = 0; i < 3; i++)
+        pg_result_destroy(&results[i]);
     return status;
 }
 
@@ -209,30 +236,58 @@ static enum nova_status books_why_not(enum inbox_outcome *outcome, struct books 
     return status;
 }
 
-enum nova_status books_begin(enum inbox_outcome *outcome, struct books *books, const char *source,
-                             int32_t generation, int64_t epoch, const struct inbox_checkpoint *from,
-                             const struct inbox_checkpoint *up, struct error *err)
+void books_begin(struct books *books, const char *source, int32_t generation, int64_t epoch,
+                 const struct inbox_checkpoint *from, const struct inbox_checkpoint *up)
 {
     struct pg *pg = books->options.pg;
-    struct pg_result *results[3] = {NULL};
     const struct pg_param params[] = {
         pg_text(books->options.name), pg_text(source),       pg_int8(from->n),
         pg_uuid(&up->log_id),         pg_int8(up->position), pg_int8(up->n),
         pg_int4(generation),          pg_int8(epoch),        pg_uuid(&up->event_id),
     };
     assert(up->n > from->n && up->position > from->position);
-    pg_pipeline_begin(pg);
-    pg_pipeline_add(pg, "BEGIN", NULL, 0);
-    pg_pipeline_add(pg, books->hold, params, 1);
-    pg_pipeline_add(pg, books->move, params, 9);
-    enum nova_status status = pg_pipeline_end(results, 3, NULL, pg, err);
-    bool moved = status == NOVA_OK && pg_affected(results[2]) == 1;
-    for (size_t i = 0; i < 3; i++)
-        pg_result_destroy(&results[i]);
-    *outcome = INBOX_DONE;
-    if (status == NOVA_OK && !moved)
-        status = books_why_not(outcome, books, epoch, err);
-    return status;
+    pg_defer_begin(pg);
+    // None of these can fail: their failures are told by books_end.
+    const struct {
+        const char *sql;
+        size_t param_count;
+    } statements[] = {[BOOKS_BEGIN] = {sql_begin, 0},
+                      [BOOKS_HOLD] = {books->hold, 1},
+                      [BOOKS_MOVE] = {books->move, 9}};
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
+        if (pg_query(NULL, pg, statements[i].sql, params, statements[i].param_count, NULL) !=
+            NOVA_OK)
+            abort(); // what is deferred answers NOVA_OK before anything was waited for
+}
+
+void books_commit(struct books *books)
+{
+    // Not sent when something before it is known to have failed: then books_end tells.
+    struct error known;
+    if (pg_query(NULL, books->options.pg, "COMMIT", NULL, 0, &known) != NOVA_OK)
+        return;
+}
+
+void books_end(enum inbox_outcome *outcome, struct books *books, int64_t epoch, size_t handler_from,
+               size_t handler_to, struct error *err)
+{
+    struct pg *pg = books->options.pg;
+    struct error failure = {0};
+    size_t failed_at = 0;
+    enum nova_status status = pg_defer_end(&failed_at, pg, &failure);
+    bool no_move =
+        status != NOVA_OK && failed_at == BOOKS_MOVE && strcmp(pg_failed_state(pg), no_row) == 0;
+    pg_rollback(pg);
+    if (no_move)
+        status = books_why_not(outcome, books, epoch, &failure);
+    else if (status != NOVA_OK)
+        *outcome = failed_at >= handler_from && failed_at < handler_to && !failure.transient
+                       ? INBOX_PERMANENT
+                       : INBOX_TRANSIENT;
+    if (no_move && status != NOVA_OK)
+        *outcome = INBOX_TRANSIENT;
+    if (status != NOVA_OK)
+        *err = failure;
 }
 
 enum nova_status books_park(struct books *books, const char *source, const struct decoded *decoded,

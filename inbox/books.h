@@ -30,6 +30,13 @@ struct books_options {
 struct books *books_create(const struct books_options *options);
 void books_destroy(struct books **books);
 
+// Once a session that writes batches, before any. A stopped process must not hold its row locks for
+// ever, or nobody could take over: one that idles in a transaction is ended. And what a batch sends
+// without waiting may write only behind a BEGIN that was carried out: outside of books_begin's
+// transaction the session can only read. (The lease is another session's.)
+MUST_CHECK enum nova_status books_ready_session(struct books *books, int64_t lease_ms,
+                                                struct error *err);
+
 // ---- the lease ----------------------------------------------------------------------------------
 
 // Takes the lease if it is free or has run out. *epoch is 0 when it is another's.
@@ -56,13 +63,21 @@ MUST_CHECK enum nova_status books_parked(struct uuid parked[INBOX_PARKED_MAX + 1
                                          int64_t *events, struct books *books, const char *source,
                                          struct error *err);
 
-// Begins the transaction of a batch: BEGIN, the consumer's lock, the checkpoint's move. Only from
-// here on may the read model be touched. Not INBOX_DONE: nothing moved, and the transaction is to
-// be rolled back.
-MUST_CHECK enum nova_status books_begin(enum inbox_outcome *outcome, struct books *books,
-                                        const char *source, int32_t generation, int64_t epoch,
-                                        const struct inbox_checkpoint *from,
-                                        const struct inbox_checkpoint *up, struct error *err);
+// The transaction of a batch, in one wait: books_begin sends BEGIN, the consumer's lock, and the
+// checkpoint's move, and waits for nothing (pg_defer_begin); what follows is deferred too, unless
+// it wants rows. Everything behind a move that found no row fails. Only from here on may the read
+// model be touched. Always ended by books_end.
+void books_begin(struct books *books, const char *source, int32_t generation, int64_t epoch,
+                 const struct inbox_checkpoint *from, const struct inbox_checkpoint *up);
+// Sends COMMIT and does not wait either: until books_end there is time for something else.
+void books_commit(struct books *books);
+// Waits for the answers, and rolls back what was not committed. *outcome, INBOX_DONE if
+// books_commit was called, then says what became of it: INBOX_MOVED or INBOX_FENCED when the move
+// found no row, else INBOX_PERMANENT or INBOX_TRANSIENT when a statement failed: permanent only one
+// of the handler's, which are those from handler_from to handler_to (pg_defer_count). *err is that
+// statement's failure, and otherwise as it was.
+void books_end(enum inbox_outcome *outcome, struct books *books, int64_t epoch, size_t handler_from,
+               size_t handler_to, struct error *err);
 
 // Parks an event, in that transaction.
 MUST_CHECK enum nova_status books_park(struct books *books, const char *source,

@@ -18,7 +18,17 @@ enum {
     FETCH_QUICK_MS = 20,
     WAIT_SLICE_MS = 50,
     LOOK_EVERY_MS = 1000,
-    IDLE_IN_TRANSACTION_MS_MIN = 5000,
+};
+
+// What was read, and how the reading ended. Two of them: while PostgreSQL commits one batch, the
+// next one is read and decoded.
+struct hand {
+    bool is_filled; // and not taken yet
+    struct reader_batch read;
+    struct decoded *batch;
+    struct arena *arena;
+    enum nova_status status;
+    struct error failure;
 };
 
 struct worker {
@@ -30,9 +40,9 @@ struct worker {
     struct reader *reader; // NULL until the first attempt
     int32_t generation;    // of the checkpoint
     bool path_is_set;      // the search path is that generation's
-    struct arena *arena;   // of the batch in hand
+    struct hand hands[2];
+    struct hand *hand;     // the batch that the machine is told of
     struct arena *attempt; // of one attempt to apply it
-    struct decoded *batch;
     struct inbox_seen *seen;
     int64_t looked_ms;
     bool quick; // more is likely there: fetch many without waiting
@@ -59,7 +69,9 @@ struct worker *worker_create(const struct worker_options *options)
     worker->options = *options;
     worker->source = &options->consumer->sources[options->source];
     worker->keys = keys_create(worker->source->service, options->fetch_keys, options->keys_context);
-    worker->arena = arena_create();
+    worker->hand = &worker->hands[0];
+    for (size_t i = 0; i < 2; i++)
+        worker->hands[i].arena = arena_create();
     worker->attempt = arena_create();
     worker->status.pending = -1;
     worker->status.beat_ms = worker_now_ms();
@@ -78,7 +90,8 @@ void worker_destroy(struct worker **worker)
         books_destroy(&w->books);
     pg_destroy(&w->pg);
     keys_destroy(&w->keys);
-    arena_destroy(&w->arena);
+    for (size_t i = 0; i < 2; i++)
+        arena_destroy(&w->hands[i].arena);
     arena_destroy(&w->attempt);
     pthread_mutex_destroy(&w->lock);
     free(w);
@@ -104,11 +117,11 @@ static void worker_note_failure(struct worker *worker, const char *doing)
 
 static void worker_note_failing(struct worker *worker)
 {
-    error_set(
-        &worker->failure, NOVA_FAILED_PRECONDITION,
-        "more than %d aggregates are parked: the handler must be wrong; mend it, then retry or "
-        "discard the dead letters",
-        INBOX_PARKED_MAX);
+    error_set(&worker->failure, NOVA_FAILED_PRECONDITION,
+              "more than %d aggregates are parked: the handler must be wrong; mend it, then ./nova "
+              "dlq retry "
+              "or ./nova dlq discard",
+              INBOX_PARKED_MAX);
     worker_note_failure(worker, "failing");
 }
 
@@ -153,17 +166,6 @@ static void worker_publish_parked(struct worker *worker, int64_t events)
 
 // ---- load ---------------------------------------------------------------------------------------
 
-// A stopped process must not hold its row locks for ever, or nobody could take over.
-static enum nova_status worker_ready_session(struct worker *worker, struct error *err)
-{
-    char sql[128];
-    int64_t idle_ms = worker->options.lease_ms > IDLE_IN_TRANSACTION_MS_MIN
-                          ? worker->options.lease_ms
-                          : IDLE_IN_TRANSACTION_MS_MIN;
-    snprintf(sql, sizeof sql, "SET idle_in_transaction_session_timeout = %" PRId64, idle_ms);
-    return pg_exec(worker->pg, sql, err);
-}
-
 static enum nova_status worker_connect(struct worker *worker, struct error *err)
 {
     const struct worker_options *options = &worker->options;
@@ -179,7 +181,7 @@ static enum nova_status worker_connect(struct worker *worker, struct error *err)
         worker->books = books_create(
             &(struct books_options){worker->pg, options->consumer->service, options->name,
                                     options->consumer->projection, options->generation});
-    return status == NOVA_OK ? worker_ready_session(worker, err) : status;
+    return status == NOVA_OK ? books_ready_session(worker->books, options->lease_ms, err) : status;
 }
 
 // Handlers find the tables of the checkpoint's generation by the search path.
@@ -239,6 +241,7 @@ static void worker_attach(struct worker *worker)
     if (!worker->reader)
         status = reader_create(&worker->reader, worker->options.connection, worker->source->service,
                                worker->options.durable, err);
+    worker->hands[0].is_filled = worker->hands[1].is_filled = false;
     if (status == NOVA_OK)
         status = reader_seek(worker->reader, worker->state.checkpoint.n, err);
     worker->quick = status == NOVA_OK;
@@ -263,6 +266,19 @@ static enum nova_status worker_place(struct inbox_checkpoint *there, struct work
     return status;
 }
 
+// An operator may have settled what was parked.
+static enum nova_status worker_count_parked(struct worker *worker, struct error *err)
+{
+    struct uuid parked[INBOX_PARKED_MAX + 1];
+    uint32_t count;
+    int64_t events;
+    enum nova_status status =
+        books_parked(parked, &count, &events, worker->books, worker->source->service, err);
+    if (status == NOVA_OK)
+        worker_publish_parked(worker, events);
+    return status;
+}
+
 // Asks the source how far it believes it delivered. Only a hint about lag when messages come; when
 // none come, also the sign of one that was lost.
 static enum nova_status worker_look(struct worker *worker, bool idle, struct error *err)
@@ -275,10 +291,13 @@ static enum nova_status worker_look(struct worker *worker, bool idle, struct err
     if (status != NOVA_OK)
         return status;
     worker->looked_ms = now_ms;
-    worker_publish_pending(worker, look.pending);
+    // What was delivered but is not committed yet is pending, too.
+    worker_publish_pending(worker, look.delivered_n + look.pending - worker->state.checkpoint.n);
     struct inbox_checkpoint there;
     if (idle)
         status = worker_place(&there, worker, err);
+    if (idle && status == NOVA_OK)
+        status = worker_count_parked(worker, err);
     if (idle && status == NOVA_OK)
         inbox_was_idle(&worker->state, look.delivered_n, 0, &there);
     return status;
@@ -313,7 +332,7 @@ static void worker_note_unknown(struct worker *worker, size_t count)
     size_t i = 0;
     while (i < count && !worker->seen[i].stops)
         i++;
-    const struct event *event = &worker->batch[i].inbox.event;
+    const struct event *event = &worker->hand->batch[i].inbox.event;
     error_set(&worker->failure, NOVA_FAILED_PRECONDITION,
               "event %" PRId64 " is a %.64s, which this version does not know, and the consumer is "
               "declared to stop at such: start a newer version",
@@ -321,22 +340,56 @@ static void worker_note_unknown(struct worker *worker, size_t count)
     worker_note_failure(worker, "reading the stream");
 }
 
-static void worker_take(struct worker *worker, const struct reader_message *messages, size_t count)
+static void worker_fill(struct worker *worker, struct hand *hand, size_t most, int64_t wait_ms)
+{
+    arena_reset(hand->arena);
+    hand->read = (struct reader_batch){NULL, 0};
+    hand->status = reader_next(&hand->read, worker->reader, most, wait_ms, &hand->failure);
+    hand->batch = arena_alloc(hand->arena, hand->read.count * sizeof *hand->batch);
+    for (size_t i = 0; i < hand->read.count; i++)
+        decode_envelope(&hand->batch[i], &hand->read.messages[i].event,
+                        hand->read.messages[i].message, worker->source, worker->options.upcasters);
+    hand->is_filled = true;
+}
+
+static struct hand *worker_other_hand(struct worker *worker)
+{
+    return &worker->hands[worker->hand == &worker->hands[0]];
+}
+
+// While PostgreSQL commits: takes what is there already, and decodes it. Whatever fails here is met
+// when its turn comes.
+static void worker_read_ahead(struct worker *worker)
+{
+    struct error ignored;
+    struct hand *hand = worker_other_hand(worker);
+    if (hand->is_filled || !worker->quick || worker->state.after_batch != INBOX_DO_READ)
+        return;
+    worker_fill(worker, hand, worker->options.batch_max, 0);
+    worker->quick = hand->read.count > 0;
+    if (hand->read.count == 0 && hand->status == NOVA_OK)
+        hand->is_filled = false; // nothing is there: it is waited for
+    else if (decode_batch(hand->batch, hand->read.count, worker->keys, worker->options.upcasters,
+                          hand->arena, &ignored) != NOVA_OK)
+        return; // no keys now: asked for again before it is committed
+}
+
+static void worker_take(struct worker *worker)
 {
     int64_t skipped = 0;
-    worker->batch = arena_alloc(worker->arena, count * sizeof *worker->batch);
-    worker->seen = arena_alloc(worker->arena, count * sizeof *worker->seen);
+    const struct hand *hand = worker->hand;
+    size_t count = hand->read.count;
+    worker->seen = arena_alloc(hand->arena, count * sizeof *worker->seen);
     for (size_t i = 0; i < count; i++) {
-        struct decoded *decoded = &worker->batch[i];
-        decode_envelope(decoded, &messages[i].event, messages[i].message, worker->source,
-                        worker->options.upcasters);
-        skipped += messages[i].event.n <= worker->state.checkpoint.n;
+        const struct decoded *decoded = &hand->batch[i];
+        const struct event *event = &decoded->inbox.event;
+        skipped += event->n <= worker->state.checkpoint.n;
         worker->seen[i] = (struct inbox_seen){
-            .n = messages[i].event.n,
-            .position = messages[i].event.position,
-            .event_id = messages[i].event.event_id,
-            .log_id = messages[i].event.log_id,
-            .aggregate_id = messages[i].event.aggregate_id,
+            .n = event->n,
+            .position = event->position,
+            .event_id = event->event_id,
+            .log_id = event->log_id,
+            .aggregate_id = event->aggregate_id,
             .wanted = decoded->wanted,
             .stops = decoded->unknown && worker->source->on_unknown == INBOX_UNKNOWN_STOP,
         };
@@ -346,7 +399,13 @@ static void worker_take(struct worker *worker, const struct reader_message *mess
     if (worker->state.next == INBOX_DO_WAIT && worker->state.why == INBOX_WHY_UNKNOWN)
         worker_note_unknown(worker, count);
     else
-        worker_note_refusal(worker, &messages[0].event);
+        worker_note_refusal(worker, &hand->batch[0].inbox.event);
+}
+
+static enum nova_status worker_ack(struct worker *worker, struct error *err)
+{
+    const struct reader_batch *read = &worker->hand->read;
+    return reader_ack(worker->reader, &read->messages[read->count - 1], err);
 }
 
 // A fetch of many waits for all of them, so only what is there already is fetched like that; when
@@ -354,20 +413,23 @@ static void worker_take(struct worker *worker, const struct reader_message *mess
 static void worker_read(struct worker *worker)
 {
     struct error *err = &worker->failure;
-    struct reader_batch batch = {NULL, 0};
-    arena_reset(worker->arena);
     size_t most = worker->quick ? worker->options.batch_max : 1;
-    enum nova_status status = reader_next(&batch, worker->reader, most,
-                                          worker->quick ? FETCH_QUICK_MS : FETCH_WAIT_MS, err);
-    worker->quick = batch.count > 0;
+    struct hand *hand = worker->hand = worker_other_hand(worker);
+    if (!hand->is_filled)
+        worker_fill(worker, hand, most, worker->quick ? FETCH_QUICK_MS : FETCH_WAIT_MS);
+    hand->is_filled = false;
+    enum nova_status status = hand->status;
+    if (status != NOVA_OK)
+        *err = hand->failure;
+    worker->quick = hand->read.count > 0;
     // What came before a failure is taken; the failure is met again behind it.
-    if (batch.count > 0)
-        worker_take(worker, batch.messages, batch.count);
+    if (hand->read.count > 0)
+        worker_take(worker);
     else if (status == NOVA_OK && most == 1)
         status = worker_look(worker, true, err);
     // Nothing of it was new: the source need not bring it a third time.
-    if (status == NOVA_OK && batch.count > 0 && worker->state.next == INBOX_DO_READ)
-        status = reader_ack(worker->reader, err);
+    if (status == NOVA_OK && hand->read.count > 0 && worker->state.next == INBOX_DO_READ)
+        status = worker_ack(worker, err);
     if (status != NOVA_OK && worker->state.next == INBOX_DO_READ) {
         inbox_has_failed(&worker->state);
         worker_note_failure(worker, "reading the stream");
@@ -397,11 +459,11 @@ static enum inbox_outcome worker_apply(struct worker *worker, const struct inbox
     for (uint32_t i = step->from; i < step->to; i++) {
         if (inbox_verdict_of(&worker->state, i) != INBOX_APPLY)
             continue;
-        if (worker->batch[i].bad) {
-            *err = *worker->batch[i].bad;
+        if (worker->hand->batch[i].bad) {
+            *err = *worker->hand->batch[i].bad;
             return INBOX_PERMANENT;
         }
-        events[batch.count++] = &worker->batch[i].inbox;
+        events[batch.count++] = &worker->hand->batch[i].inbox;
     }
     enum nova_status status =
         batch.count == 0 ? NOVA_OK : worker->source->apply(&batch, worker->pg, err);
@@ -445,7 +507,7 @@ static enum nova_status worker_park(struct worker *worker, const struct inbox_st
     enum nova_status status = NOVA_OK;
     for (uint32_t i = step->from; i < step->to && status == NOVA_OK; i++) {
         enum inbox_verdict verdict = inbox_verdict_of(&worker->state, i);
-        const struct decoded *decoded = &worker->batch[i];
+        const struct decoded *decoded = &worker->hand->batch[i];
         if (verdict == INBOX_PARK_FAILED) {
             log_error("inbox: an event is parked", LOG_TEXT("consumer", worker->options.name),
                       LOG_TEXT("source", worker->source->service),
@@ -463,6 +525,8 @@ static enum nova_status worker_park(struct worker *worker, const struct inbox_st
     return status;
 }
 
+// Everything up to COMMIT is sent without a wait between, unless a handler or a parked aggregate
+// wants rows.
 static enum inbox_outcome worker_transact(struct worker *worker, const struct inbox_step *step)
 {
     struct error *err = &worker->failure;
@@ -470,21 +534,25 @@ static enum inbox_outcome worker_transact(struct worker *worker, const struct in
     enum nova_status status = worker_connect(worker, err);
     if (status == NOVA_OK)
         status = worker_set_path(worker, err);
-    if (status == NOVA_OK)
-        status = books_begin(&outcome, worker->books, worker->source->service, worker->generation,
-                             worker->options.epoch, &worker->state.checkpoint, &step->up, err);
-    if (status == NOVA_OK && outcome == INBOX_DONE)
-        status = worker_check_parked(worker, step, &outcome, err);
+    if (status != NOVA_OK)
+        return INBOX_TRANSIENT;
+    books_begin(worker->books, worker->source->service, worker->generation, worker->options.epoch,
+                &worker->state.checkpoint, &step->up);
+    status = worker_check_parked(worker, step, &outcome, err);
+    size_t handler_from = pg_defer_count(worker->pg);
     if (status == NOVA_OK && outcome == INBOX_DONE)
         outcome = worker_apply(worker, step);
+    size_t handler_to = pg_defer_count(worker->pg);
     if (status == NOVA_OK && outcome == INBOX_DONE)
         status = worker_park(worker, step, err);
-    if (status == NOVA_OK && outcome == INBOX_DONE)
-        status = pg_exec(worker->pg, "COMMIT", err);
-    if (status == NOVA_OK && outcome == INBOX_DONE)
-        return INBOX_DONE;
-    pg_rollback(worker->pg);
-    return status == NOVA_OK ? outcome : INBOX_TRANSIENT;
+    if (status != NOVA_OK)
+        outcome = INBOX_TRANSIENT;
+    if (outcome == INBOX_DONE) {
+        books_commit(worker->books);
+        worker_read_ahead(worker);
+    }
+    books_end(&outcome, worker->books, worker->options.epoch, handler_from, handler_to, err);
+    return outcome;
 }
 
 static void worker_committed(struct worker *worker, const struct inbox_step *step)
@@ -493,7 +561,7 @@ static void worker_committed(struct worker *worker, const struct inbox_step *ste
     for (uint32_t i = step->from; i < step->to; i++) {
         enum inbox_verdict verdict = inbox_verdict_of(&worker->state, i);
         applied += verdict == INBOX_APPLY;
-        unknown += worker->batch[i].unknown;
+        unknown += worker->hand->batch[i].unknown;
         parked += verdict == INBOX_PARK_FAILED || verdict == INBOX_PARK_BEHIND;
     }
     metrics_add(METRIC_INBOX_EVENTS, applied);
@@ -509,8 +577,8 @@ static void worker_commit(struct worker *worker, const struct inbox_step *step)
     arena_reset(worker->attempt);
     enum inbox_outcome outcome = INBOX_TRANSIENT;
     // Whatever hinders the keys is no event's fault.
-    if (decode_batch(&worker->batch[step->from], step->to - step->from, worker->keys,
-                     worker->options.upcasters, worker->arena, &worker->failure) == NOVA_OK)
+    if (decode_batch(&worker->hand->batch[step->from], step->to - step->from, worker->keys,
+                     worker->options.upcasters, worker->hand->arena, &worker->failure) == NOVA_OK)
         outcome = worker_transact(worker, step);
     if (outcome == INBOX_DONE)
         worker_committed(worker, step);
@@ -523,7 +591,7 @@ static void worker_commit(struct worker *worker, const struct inbox_step *step)
         worker_note_failing(worker);
     // What is applied need not come again; a failure here costs a second delivery, no more.
     struct error ignored;
-    if (worker->state.next == INBOX_DO_READ && reader_ack(worker->reader, &ignored) == NOVA_OK &&
+    if (worker->state.next == INBOX_DO_READ && worker_ack(worker, &ignored) == NOVA_OK &&
         worker_look(worker, false, &ignored) != NOVA_OK)
         worker->looked_ms = worker_now_ms();
 }

@@ -3,7 +3,8 @@
 // Ownership: copies its options; borrows what they point to.
 // Threads:   worker_step on one thread at a time; worker_status from any.
 // Errors:    none come out: a worker tries again, or stops and worker_status says why.
-// Bounds:    batch_max messages a batch, and one batch in memory.
+// Bounds:    batch_max messages a batch; in memory one that is committed and one that is decoded
+//            meanwhile, beside what the reader holds.
 #pragma once
 #include <stdatomic.h>
 

@@ -7,6 +7,7 @@
 #include "pg/pg.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -25,6 +26,7 @@ enum {
 struct sent {
     struct statement *statement; // NULL: unnamed
     bool is_prepare;
+    bool is_sync;
     bool was_ready; // prepared by an earlier call
 };
 
@@ -42,6 +44,11 @@ struct pg {
     size_t sent_count;
     size_t sent_room;
     size_t added; // statements, of which each is one or two of sent
+
+    bool deferring;
+    size_t defer_done; // statements deferred whose answers were taken
+    size_t defer_failed_at;
+    struct error defer_failure; // the first; status NOVA_OK: none
 };
 
 // The URL's own options, then ours: its connect_timeout and options hold beside ours.
@@ -156,6 +163,23 @@ bool pg_is_connected(const struct pg *pg)
     return !pg->lost && PQstatus(pg->conn) == CONNECTION_OK;
 }
 
+// What came while nobody asked is the server's farewell, or a notice that the next call reads.
+static void pg_notice_farewell(struct pg *pg)
+{
+    struct pollfd arrived = {.fd = pg_socket(pg), .events = POLLIN};
+    while (arrived.fd >= 0 && poll(&arrived, 1, 0) > 0) {
+        if (PQconsumeInput(pg->conn) != 1)
+            pg->lost = true;
+        arrived.fd = pg_socket(pg);
+    }
+}
+
+enum nova_status pg_ensure_connected(struct pg *pg, struct error *err)
+{
+    pg_notice_farewell(pg);
+    return pg_is_connected(pg) ? NOVA_OK : pg_reconnect(pg, err);
+}
+
 int pg_socket(const struct pg *pg)
 {
     return pg_is_connected(pg) ? PQsocket(pg->conn) : -1;
@@ -187,6 +211,12 @@ static enum nova_status pg_fail_lost(struct pg *pg, struct error *err)
                                len > 0 ? ": " : "", len, why);
 }
 
+static bool is_last_word(const PGresult *rows)
+{
+    const char *severity = PQresultErrorField(rows, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity && (!strcmp(severity, "FATAL") || !strcmp(severity, "PANIC"));
+}
+
 // Message and state only: details (the key that is there already) are somebody's data.
 static enum nova_status pg_fail(struct pg *pg, const PGresult *rows, struct error *err)
 {
@@ -198,9 +228,7 @@ static enum nova_status pg_fail(struct pg *pg, const PGresult *rows, struct erro
              constraint ? constraint : "");
     if (!state) // libpq's own words: nothing came from the server
         return pg_fail_lost(pg, err);
-    const char *severity = PQresultErrorField(rows, PG_DIAG_SEVERITY_NONLOCALIZED);
-    bool last_word = severity && (!strcmp(severity, "FATAL") || !strcmp(severity, "PANIC"));
-    if (last_word || PQstatus(pg->conn) != CONNECTION_OK) {
+    if (is_last_word(rows) || PQstatus(pg->conn) != CONNECTION_OK) {
         pg->lost = true; // shut down, terminated, idle too long
         return error_set_transient(err, NOVA_UNAVAILABLE, "PostgreSQL: %s (SQLSTATE %s)", message,
                                    state);
@@ -224,8 +252,12 @@ static enum nova_status pg_fail_commit(struct error *err)
     return error_set(err, NOVA_ABORTED, "nothing was committed: a statement before it had failed");
 }
 
+static enum nova_status pg_defer_wait(struct pg_result **last, struct pg *pg, struct error *err);
+
 enum nova_status pg_exec(struct pg *pg, const char *sql, struct error *err)
 {
+    if (pg->deferring && pg_defer_wait(NULL, pg, err) != NOVA_OK)
+        return pg->defer_failure.status;
     assert(!pg->in_pipeline);
     pg_forget_failure(pg);
     if (!pg_is_connected(pg))
@@ -357,8 +389,8 @@ static PGresult *pg_take_answer(struct pg *pg, const struct sent *sent, size_t a
             outcome->failed_at = at;
             outcome->status = pg_fail(pg, rows, outcome->err);
             pg_drop_stale_plan(pg, sent, outcome);
-        } else {
-            pg->lost = true;
+        } else if (!pg->deferring || !rows || is_last_word(rows)) {
+            pg->lost = true; // only behind a sync something may fail again
         }
     }
     if (kept != rows)
@@ -392,6 +424,14 @@ static void pg_take_sync(struct pg *pg, struct outcome *outcome)
     }
 }
 
+// The answer to a sync between deferred statements.
+static void pg_take_inner_sync(struct pg *pg)
+{
+    PGresult *rows = PQgetResult(pg->conn);
+    pg->lost |= PQresultStatus(rows) != PGRES_PIPELINE_SYNC;
+    PQclear(rows);
+}
+
 // Fills results, as many as were added; the work behind pg_pipeline_end and pg_query.
 static void pg_pipeline_finish(struct pg_result **results, struct outcome *outcome, struct pg *pg)
 {
@@ -402,6 +442,10 @@ static void pg_pipeline_finish(struct pg_result **results, struct outcome *outco
         results[i] = NULL;
     for (size_t i = 0; i < pg->sent_count && pg_is_connected(pg); i++) {
         const struct sent *sent = &pg->sent[i];
+        if (sent->is_sync) {
+            pg_take_inner_sync(pg);
+            continue;
+        }
         PGresult *rows = pg_take_answer(pg, sent, at, outcome);
         if (sent->is_prepare)
             PQclear(rows);
@@ -422,7 +466,7 @@ static void pg_pipeline_finish(struct pg_result **results, struct outcome *outco
 enum nova_status pg_pipeline_end(struct pg_result **results, size_t n, size_t *failed_at,
                                  struct pg *pg, struct error *err)
 {
-    assert(pg->in_pipeline && n == pg->added && n > 0);
+    assert(pg->in_pipeline && !pg->deferring && n == pg->added && n > 0);
     struct outcome outcome = {.status = NOVA_OK, .err = err};
     pg_pipeline_finish(results, &outcome, pg);
     if (outcome.status != NOVA_OK) {
@@ -433,6 +477,89 @@ enum nova_status pg_pipeline_end(struct pg_result **results, size_t n, size_t *f
     return outcome.status;
 }
 
+// ---- deferred -----------------------------------------------------------------------------------
+
+void pg_defer_begin(struct pg *pg)
+{
+    assert(!pg->in_pipeline && !pg->deferring);
+    pg->deferring = true;
+    pg->defer_done = pg->defer_failed_at = 0;
+    pg->defer_failure = (struct error){0};
+    pg_forget_failure(pg);
+}
+
+size_t pg_defer_count(const struct pg *pg)
+{
+    return pg->defer_done + (pg->in_pipeline ? pg->added : 0);
+}
+
+static void pg_defer_add(struct pg *pg, const char *sql, const struct pg_param *params,
+                         size_t param_count)
+{
+    if (!pg->in_pipeline) {
+        pg_pipeline_begin(pg);
+    } else {
+        // Behind what is there, so that the last one's is pg_pipeline_finish's.
+        *pg_note_sent(pg) = (struct sent){.is_sync = true};
+        if (pg_is_connected(pg) && PQpipelineSync(pg->conn) != 1)
+            pg->lost = true;
+    }
+    pg_pipeline_add(pg, sql, params, param_count);
+}
+
+// Takes all answers; *last (may be NULL) is the last one's rows when everything ran.
+static enum nova_status pg_defer_wait(struct pg_result **last, struct pg *pg, struct error *err)
+{
+    size_t added = pg->in_pipeline ? pg->added : 0;
+    struct outcome outcome = {.status = NOVA_OK, .err = &pg->defer_failure};
+    struct pg_result **results = calloc(added + 1, sizeof *results);
+    if (!results)
+        abort();
+    if (added > 0)
+        pg_pipeline_finish(results, &outcome, pg);
+    if (added > 0 && outcome.status == NOVA_OK &&
+        is_false_commit("COMMIT", pg_result_rows(results[added - 1]))) {
+        outcome.failed_at = added - 1;
+        outcome.status = pg_fail_commit(outcome.err);
+    }
+    if (outcome.status != NOVA_OK)
+        pg->defer_failed_at = pg->defer_done + outcome.failed_at;
+    pg->defer_done += added;
+    for (size_t i = 0; i < added; i++) {
+        if (last && i == added - 1 && outcome.status == NOVA_OK)
+            *last = results[i];
+        else
+            pg_result_destroy(&results[i]);
+    }
+    free(results);
+    if (err && pg->defer_failure.status != NOVA_OK)
+        *err = pg->defer_failure;
+    return pg->defer_failure.status;
+}
+
+enum nova_status pg_defer_end(size_t *failed_at, struct pg *pg, struct error *err)
+{
+    assert(pg->deferring);
+    enum nova_status status = pg_defer_wait(NULL, pg, err);
+    pg->deferring = false;
+    if (failed_at && status != NOVA_OK)
+        *failed_at = pg->defer_failed_at;
+    return status;
+}
+
+// What waits learns of a failure before it, and is not sent then; what comes behind that is not
+// sent either.
+static enum nova_status pg_query_deferred(struct pg_result **out, struct pg *pg, const char *sql,
+                                          const struct pg_param *params, size_t param_count,
+                                          struct error *err)
+{
+    bool has_failed = pg->defer_failure.status != NOVA_OK;
+    if ((out || has_failed) && pg_defer_wait(NULL, pg, err) != NOVA_OK)
+        return pg->defer_failure.status;
+    pg_defer_add(pg, sql, params, param_count);
+    return out ? pg_defer_wait(out, pg, err) : NOVA_OK;
+}
+
 enum nova_status pg_query(struct pg_result **out, struct pg *pg, const char *sql,
                           const struct pg_param *params, size_t param_count, struct error *err)
 {
@@ -440,6 +567,8 @@ enum nova_status pg_query(struct pg_result **out, struct pg *pg, const char *sql
     struct outcome outcome = {.status = NOVA_OK, .err = err};
     if (out)
         *out = NULL;
+    if (pg->deferring)
+        return pg_query_deferred(out, pg, sql, params, param_count, err);
     pg_pipeline_begin(pg);
     pg_pipeline_add(pg, sql, params, param_count);
     pg_pipeline_finish(&result, &outcome, pg);
@@ -454,7 +583,7 @@ enum nova_status pg_query(struct pg_result **out, struct pg *pg, const char *sql
 
 void pg_rollback(struct pg *pg)
 {
-    assert(!pg->in_pipeline);
+    assert(!pg->in_pipeline && !pg->deferring);
     if (!pg_is_connected(pg) || PQtransactionStatus(pg->conn) == PQTRANS_IDLE)
         return;
     PGresult *rows = PQexec(pg->conn, "ROLLBACK");

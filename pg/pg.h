@@ -40,6 +40,9 @@ MUST_CHECK enum nova_status pg_connect(struct pg **out, const char *url, const c
 void pg_destroy(struct pg **pg);
 MUST_CHECK enum nova_status pg_reconnect(struct pg *pg, struct error *err);
 bool pg_is_connected(const struct pg *pg);
+// Before work begins: connects again when the connection is lost, also when the server ended it
+// since the last call (it was restarted, it ended the session). Asks nothing of the server.
+MUST_CHECK enum nova_status pg_ensure_connected(struct pg *pg, struct error *err);
 // The connection's socket, to wait on beside others; -1 when not connected.
 int pg_socket(const struct pg *pg);
 
@@ -98,6 +101,20 @@ void pg_pipeline_add(struct pg *pg, const char *sql, const struct pg_param *para
 // to the caller).
 MUST_CHECK enum nova_status pg_pipeline_end(struct pg_result **results, size_t n, size_t *failed_at,
                                             struct pg *pg, struct error *err);
+
+// Statements whose rows do not matter need not be waited for one by one. From pg_defer_begin on a
+// pg_query without rows (out NULL) sends its statement and answers NOVA_OK at once. Each is still
+// followed by its own sync, so that the server sees what it sees without deferring: its time-outs
+// between statements hold, and a statement runs although one before it failed. So defer only what
+// does nothing outside the transaction that it expects. A pg_query with rows and pg_exec wait for
+// all that is on its way first, and run nothing when one of it had failed. No pipeline meanwhile.
+void pg_defer_begin(struct pg *pg);
+// How many statements were deferred since then, those with rows included.
+size_t pg_defer_count(const struct pg *pg);
+// Waits for all and ends deferring: the first failure since pg_defer_begin, also one that a call
+// with rows has reported before. *failed_at (may be NULL) counts from 0. A failed transaction is
+// left to pg_rollback.
+MUST_CHECK enum nova_status pg_defer_end(size_t *failed_at, struct pg *pg, struct error *err);
 
 // Rolls back an open transaction, if any. Safe on a lost connection.
 void pg_rollback(struct pg *pg);

@@ -56,7 +56,7 @@ const ProtobufCMethodDescriptor *contract_method_find(const struct contract_serv
     return protobuf_c_service_descriptor_get_method_by_name(service->descriptor, method);
 }
 
-static bool contract_is_password(const ProtobufCFieldDescriptor *field)
+bool contract_is_secret(const ProtobufCFieldDescriptor *field)
 {
     static const char end[] = "_password";
     size_t len = strlen(field->name);
@@ -65,28 +65,20 @@ static bool contract_is_password(const ProtobufCFieldDescriptor *field)
             (len > strlen(end) && strcmp(field->name + len - strlen(end), end) == 0));
 }
 
-const ProtobufCFieldDescriptor *contract_secret_field(const ProtobufCMessageDescriptor *request)
-{
-    const ProtobufCFieldDescriptor *found = NULL;
-    for (unsigned i = 0; i < request->n_fields; i++) {
-        if (!contract_is_password(&request->fields[i]))
-            continue;
-        assert(found == NULL); // one a request, as contract_without_secret leaves out one
-        found = &request->fields[i];
-    }
-    return found;
-}
-
 const ProtobufCMessage *contract_without_secret(struct arena *arena,
                                                 const ProtobufCMessage *request)
 {
-    const ProtobufCFieldDescriptor *secret = contract_secret_field(request->descriptor);
-    if (secret == NULL)
-        return request;
-    char *copy = arena_memdup(arena, request, request->descriptor->sizeof_message);
+    const ProtobufCMessageDescriptor *type = request->descriptor;
     const char *empty = protobuf_c_empty_string;
-    memcpy(copy + secret->offset, &empty, sizeof empty);
-    return (const ProtobufCMessage *)(const void *)copy;
+    char *copy = NULL;
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        if (!contract_is_secret(&type->fields[i]))
+            continue;
+        if (copy == NULL)
+            copy = arena_memdup(arena, request, type->sizeof_message);
+        memcpy(copy + type->fields[i].offset, &empty, sizeof empty);
+    }
+    return copy == NULL ? request : (const ProtobufCMessage *)(const void *)copy;
 }
 
 size_t contract_event_count(void)

@@ -32,10 +32,11 @@ const struct contract_service *contract_service_find(const char *name); // NULL:
 const ProtobufCMethodDescriptor *contract_method_find(const struct contract_service *service,
                                                       const char *method);
 
-// The field of a request that holds a password, and is kept nowhere and in no digest; NULL: none.
-// Such a field is called "password", or something that ends with "_password".
-const ProtobufCFieldDescriptor *contract_secret_field(const ProtobufCMessageDescriptor *request);
-// The request without it: itself when there is none, else a copy in the arena whose field is empty.
+// Whether a field of a request holds a password, and is kept nowhere and in no digest. Such a field
+// is called "password", or something that ends with "_password".
+bool contract_is_secret(const ProtobufCFieldDescriptor *field);
+// The request without them: itself when there is none, else a copy in the arena whose fields of
+// that kind are empty.
 const ProtobufCMessage *contract_without_secret(struct arena *arena,
                                                 const ProtobufCMessage *request);
 

@@ -87,12 +87,10 @@ enum nova_status service_id(struct uuid *out, const char *field, const char *tex
 static enum nova_status service_answer(struct service_worker *worker, struct service_call *call,
                                        const struct service_query *query, struct error *err)
 {
-    enum nova_status status = NOVA_OK;
     if (call->caller.kind == CALLER_ANONYMOUS && !query->open_to_all)
         return error_set(err, NOVA_UNAUTHENTICATED, "%s.%s wants a token: log in",
                          worker->service->type->name, query->method);
-    if (!pg_is_connected(worker->pg))
-        status = pg_reconnect(worker->pg, err);
+    enum nova_status status = pg_ensure_connected(worker->pg, err);
     for (int i = 0; i < SERVICE_CONSUMERS_MAX && status == NOVA_OK; i++)
         if (query->consumers[i] != NULL)
             status = service_wait(worker, call, query->consumers[i], err);
@@ -152,9 +150,7 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
     const struct service_type *type = worker->service->type;
     struct rpc_request *request = call->request;
     struct outcome outcome = {0};
-    enum nova_status status = NOVA_OK;
-    if (!pg_is_connected(worker->pg))
-        status = pg_reconnect(worker->pg, err);
+    enum nova_status status = pg_ensure_connected(worker->pg, err);
     if (status == NOVA_OK && type->prepare != NULL)
         status = type->prepare(worker, call, &call->prepared, err);
     if (status == NOVA_OK)

@@ -246,16 +246,24 @@ INBOX = [
         "its aggregate waits in the dead letters, all others go on, retry keeps order",
         """integration/consumer_test/a_poisoned_aggregate_waits_and_all_others_go_on
            unit/test_inbox_state/one_poison_event_parks_its_aggregate_and_nothing_else
-           unit/test_inbox_state/every_event_takes_effect_once_and_in_order_or_is_parked""",
-        "a command that retries dead letters"),
+           integration/dlq_test/a_retry_before_the_fix_leaves_all_of_it_parked
+           integration/dlq_test/a_retry_after_the_fix_applies_them_in_order
+           integration/dlq_test/a_retry_while_the_aggregate_goes_on_loses_nothing_and_turns_nothing_round
+           integration/dlq_test/what_is_discarded_stays_in_the_log_and_in_the_audit
+           unit/test_inbox_state/every_event_takes_effect_once_and_in_order_or_is_parked"""),
     Row("a_table_of_seen_ids",
         "Dedupe table grows for ever",
         "there is none",
         "integration/inbox_hazards_test/a_hundred_thousand_events_are_read_with_the_real_credentials"),
     Row("a_replay_sends_mail",
         "Replay sends e-mails again",
-        "handlers with effects outside are declared and gated",
-        "", "effects outside PostgreSQL (e-mail, push)"),
+        "an effect outside is a row that its command wrote, and no replay writes one; after a crash at "
+        "the wrong moment an e-mail goes once more, with the same Message-ID",
+        """integration/mail_test/rebuilds_and_replays_send_nothing
+           integration/mail_test/a_mailer_killed_again_and_again_sends_each_mail_once
+           integration/mail_test/killed_between_the_servers_answer_and_its_note_it_sends_the_same_mail_again
+           integration/mail_test/the_same_request_again_sends_nothing_again""",
+        "effects of other kinds (push)"),
     Row("a_rebuild_while_live",
         "Rebuild while live: readers see half a model, or lose updates between catch-up and switch",
         "readers always see a whole one; the switch is one transaction at one position",
@@ -336,7 +344,110 @@ COMMANDS = [
            integration/event_store_test/an_expected_version_that_is_wrong_is_a_conflict_and_nothing_is_written"""),
 ]
 
+WITNESS = "integration/witness_test/"
+PROOFS = "integration/proofs_test/"
+AUDITORS = [
+    Row("a_forged_or_replayed_proof",
+        "A forged or replayed proof, another log's checkpoint",
+        "refused offline",
+        f"""unit/test_proof/of_ten_thousand_mutated_proofs_none_is_accepted
+            unit/test_proof/an_event_of_another_log_is_refused_though_its_hash_is_in_the_tree
+            unit/test_proof/a_log_that_is_signed_by_another_key_is_refused
+            unit/test_proof/a_rewound_checkpoint_is_no_extension
+            {PROOFS}of_ten_thousand_mutated_proofs_the_independent_verifier_accepts_none
+            {PROOFS}check_proof_refuses_what_is_forged_or_anothers"""),
+    Row("two_histories",
+        "The operator signs two histories",
+        "a witness that cosigns sees it; both checkpoints are kept as evidence",
+        f"""{WITNESS}a_forked_log_of_the_same_size_is_refused_and_both_are_kept
+            {WITNESS}a_forked_log_of_another_size_has_no_proof
+            {WITNESS}of_two_histories_shown_at_once_one_is_cosigned
+            {WITNESS}a_rewound_checkpoint_is_refused_and_both_are_kept"""),
+    Row("another_encoding",
+        "A relay of next year encodes the same row differently, and a refilled stream no longer matches",
+        "leaf bytes are fixed (v1), payloads copied",
+        f"""unit/test_leaf/every_vector_has_its_leaf_and_its_hash
+            {PROOFS}the_golden_vectors_of_the_leaf_are_read"""),
+    Row("a_row_changed_by_hand",
+        "A row changed, removed, inserted, reordered in outbox or stream",
+        "found and named",
+        "", "the process that extends and signs the tree, and log verify"),
+    Row("the_newest_rows_removed",
+        "The newest rows removed together with their checkpoint",
+        "found: checkpoints are published and kept elsewhere; consistency fails",
+        f"{WITNESS}a_rewound_checkpoint_is_refused_and_both_are_kept",
+        "checkpoints that are published"),
+    Row("a_person_forgotten",
+        "A person must be forgotten but the log cannot change",
+        "personal data is sealed per person; the key is deleted, every proof stays valid",
+        "", "proofs of a running Nova's events"),
+]
+
 STORE = "integration/event_store_test/"
+# What of identity is provoked so far; the other rows of that table come with what they are about.
+IDENTITY = [
+    Row("a_forged_token",
+        "JWT: `alg` none or swapped, HS256 with the public key, wrong or injected `kid`, a key that "
+        "comes along, duplicate, huge, missing or future claims, other audience, another text of the "
+        "same bytes (RFC 8725)",
+        "refused, with its honest neighbour accepted beside it; only EdDSA with a known key",
+        """unit/test_jwt_attacks/headers_that_choose_for_the_verifier_are_refused
+           unit/test_jwt_attacks/claims_of_another_meaning_are_refused_whoever_signed_them
+           unit/test_jwt_attacks/an_hmac_with_the_public_key_is_refused
+           unit/test_jwt_attacks/what_its_key_did_not_sign_is_refused
+           unit/test_jwt_attacks/a_signature_with_the_group_s_order_added_is_refused
+           unit/test_jwt_attacks/a_token_has_one_text
+           unit/test_jwt_attacks/each_part_is_base64url_and_nothing_else
+           unit/test_jwt_attacks/the_bits_that_mean_nothing_are_zero
+           unit/test_jwt_attacks/depth_and_length_are_bounded"""),
+    Row("a_password_that_is_cut",
+        "Long passwords cut, NUL bytes, Unicode forms; passwords that leaked elsewhere; hashes of a "
+        "cost of long ago",
+        "8 to 1,024 bytes after NFKC, never truncated; leaked ones are refused; a login makes an old "
+        "hash anew",
+        """unit/test_password/the_length_is_counted_after_nfkc
+           unit/test_password/one_password_on_two_keyboards_is_one
+           unit/test_password/nothing_is_cut_off
+           unit/test_password/a_hash_from_elsewhere_is_argon2id_at_a_bearable_cost
+           unit/test_leaked/all_of_the_list_are_found_and_few_others
+           unit/test_leaked/whatever_is_not_as_it_was_written_is_refused
+           integration/passwords_test/all_of_a_password_counts_in_whatever_form_it_is_typed
+           integration/passwords_test/a_password_of_no_length_with_a_nul_or_that_leaked_is_refused_and_leaves_nothing
+           integration/passwords_test/a_login_makes_a_hash_of_another_cost_anew
+           integration/passwords_test/of_many_logins_while_the_hash_changes_all_get_in"""),
+    Row("an_account_that_a_stranger_finds",
+        "Account enumeration by answer or timing (login; register: timing)",
+        "same answer, same work: a dummy hash when unknown, no lock and no write when refused",
+        """integration/enumeration_test/a_refused_login_says_the_same_whoever_it_was_for
+           integration/enumeration_test/a_refused_login_locks_and_writes_nothing
+           integration/enumeration_test/a_refused_login_takes_the_same_time_whether_the_account_exists_or_not
+           integration/enumeration_test/a_registration_takes_the_same_time_whether_the_address_is_taken_or_the_handle_reserved
+           integration/enumeration_test/the_measure_sees_a_hash_that_was_left_out
+           unit/test_identity_rules/a_wrong_password_is_all_a_stranger_hears""",
+        "Register says EMAIL_TAKEN: an answer that tells nothing needs the mail to the address"),
+    Row("a_name_that_looks_like_another",
+        "A name that is read as a reserved one, or is another's in other letters; one who changes "
+        "names all the time",
+        "reserved names and what looks like them are refused; a handle is unique whatever its case; "
+        "a change is followed by days without one",
+        """unit/test_identity_rules/what_looks_like_a_reserved_name_is_reserved
+           unit/test_identity_rules/a_handle_is_changed_at_a_bounded_rate
+           integration/names_test/every_reserved_name_is_refused_in_each_way_of_writing_it
+           integration/names_test/display_names_of_stack_exchange_go_in_and_the_handles_made_of_them_are_unique
+           integration/names_test/a_handle_is_changed_once_and_then_not_for_days"""),
+    Row("mail_tokens",
+        "Reset and verification tokens leaked from the database, used twice, or for another address",
+        "hashed, single use, short, bound to purpose and address; a new one voids the old; a changed password "
+        "ends sessions",
+        """integration/mail_test/no_token_is_in_the_tables_only_its_hash
+           integration/mail_test/a_token_is_used_once_and_its_command_answers_again
+           integration/mail_test/a_new_token_voids_the_old_one
+           integration/mail_test/a_token_that_expired_or_is_none_sets_nothing
+           integration/mail_test/a_token_is_bound_to_the_address_it_was_sent_to
+           integration/mail_test/a_token_that_came_by_mail_sets_the_password_and_ends_every_session
+           integration/mail_test/a_changed_password_ends_all_other_sessions_and_voids_what_was_sent"""),
+]
+
 BEHAVIOURS = [
     Row("expected_version", "1. Expected version: no stream, exact, any, exists",
         "a wrong one is a conflict, nothing written, version unchanged",
@@ -401,5 +512,6 @@ BEHAVIOURS = [
 ]
 
 SECTIONS = [("Outbox and relay", OUTBOX), ("Inbox and projections", INBOX),
-            ("Aggregates and commands", COMMANDS),
+            ("Aggregates and commands", COMMANDS), ("Identity and access", IDENTITY),
+            ("Auditors", AUDITORS),
             ("Behaviours that public event stores agree on", BEHAVIOURS)]

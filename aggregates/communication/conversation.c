@@ -15,12 +15,19 @@ static void conversation_evolve(void *state, const struct recorded *event)
             conversation->members[conversation->member_count++] = id_parse(created->member_ids[i]);
 }
 
+static const struct state_field conversation_fields[] = {
+    STATE_FIELD(conversation_state, STATE_FLAG, exists),
+    STATE_LIST(conversation_state, members, member_count),
+};
+
 const struct aggregate_type conversation_aggregate = {
     .service = "communication",
     .name = "conversation",
     .state_bytes = sizeof(struct conversation_state),
     .state_version = 1,
     .evolve = conversation_evolve,
+    .fields = conversation_fields,
+    .field_count = sizeof conversation_fields / sizeof *conversation_fields,
 };
 
 bool conversation_has(const struct conversation_state *conversation, const struct uuid *user_id)

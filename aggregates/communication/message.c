@@ -28,12 +28,22 @@ static void message_evolve(void *state, const struct recorded *event)
     }
 }
 
+static const struct state_field message_fields[] = {
+    STATE_FIELD(message_state, STATE_ID, sender_id),
+    STATE_FIELD(message_state, STATE_ID, conversation_id),
+    STATE_FIELD(message_state, STATE_FLAG, exists),
+    STATE_FIELD(message_state, STATE_FLAG, deleted),
+    STATE_LIST(message_state, readers, reader_count),
+};
+
 const struct aggregate_type message_aggregate = {
     .service = "communication",
     .name = "message",
     .state_bytes = sizeof(struct message_state),
     .state_version = 1,
     .evolve = message_evolve,
+    .fields = message_fields,
+    .field_count = sizeof message_fields / sizeof *message_fields,
 };
 
 static const struct rejection *message_check_text(const char *text)

@@ -16,12 +16,21 @@ static void comment_evolve(void *state, const struct recorded *event)
     }
 }
 
+static const struct state_field comment_fields[] = {
+    STATE_FIELD(comment_state, STATE_ID, author_id),
+    STATE_FIELD(comment_state, STATE_ID, post_id),
+    STATE_FIELD(comment_state, STATE_FLAG, exists),
+    STATE_FIELD(comment_state, STATE_FLAG, deleted),
+};
+
 const struct aggregate_type comment_aggregate = {
     .service = "content",
     .name = "comment",
     .state_bytes = sizeof(struct comment_state),
     .state_version = 1,
     .evolve = comment_evolve,
+    .fields = comment_fields,
+    .field_count = sizeof comment_fields / sizeof *comment_fields,
 };
 
 static const struct rejection *comment_check(const char *text)

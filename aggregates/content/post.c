@@ -15,12 +15,20 @@ static void post_evolve(void *state, const struct recorded *event)
     }
 }
 
+static const struct state_field post_fields[] = {
+    STATE_FIELD(post_state, STATE_ID, author_id),
+    STATE_FIELD(post_state, STATE_FLAG, exists),
+    STATE_FIELD(post_state, STATE_FLAG, deleted),
+};
+
 const struct aggregate_type post_aggregate = {
     .service = "content",
     .name = "post",
     .state_bytes = sizeof(struct post_state),
     .state_version = 1,
     .evolve = post_evolve,
+    .fields = post_fields,
+    .field_count = sizeof post_fields / sizeof *post_fields,
 };
 
 // ---- what a post may hold -----------------------------------------------------------------------

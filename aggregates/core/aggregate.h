@@ -14,6 +14,7 @@
 // answers NULL or a rejection, a constant of its service's table. What only our own
 //            bug can cause is an assert.
 #pragma once
+#include "aggregates/core/state.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/uuid.h"
@@ -59,6 +60,8 @@ struct aggregate_type {
     uint32_t state_bytes;
     uint32_t state_version; // raise it when the state's struct or evolve changes (decision 0006)
     void (*evolve)(void *state, const struct recorded *event); // a new state is all zero
+    const struct state_field *fields; // what the state consists of, for people
+    uint32_t field_count;
 };
 
 struct aggregate {
@@ -104,6 +107,9 @@ struct decision {
     struct arena *arena;
     struct pending_event *events;
     uint32_t event_count;
+    // Without an event: inline tables are to be written all the same. Such a command is not known
+    // again by its id: what it writes must be so that a repeat changes nothing.
+    bool writes_inline;
 };
 
 // Appends an event to the aggregate and evolves its state by it. `event` is a type of the contract

@@ -1,6 +1,10 @@
 // identity.h - the aggregates of identity: user and session.
 //
 //   user      Register, ImportUser -> user.created; UpdateUser -> user.updated;
+//             ChangePassword -> user.password_changed, and session.revoked of each other session
+//             RequestEmailVerification -> no event; VerifyEmail -> user.email_verified
+//             RequestPasswordReset -> no event: a token is sent by e-mail
+//             ResetPassword -> user.password_changed, and session.revoked of each open session
 //             DeleteUser -> user.deleted and session.revoked of each open session
 //   session   Login -> session.started, and session.revoked of those that are too many
 //             RefreshToken -> session.refreshed; session.revoked when the token is an old one
@@ -22,12 +26,16 @@
     REJECTION(NOT_ALLOWED, PERMISSION_DENIED, "only the user or an operator may do that")          \
     REJECTION(IMPORTER_ONLY, PERMISSION_DENIED, "only an importer or operator brings users in")    \
     REJECTION(EMAIL_INVALID, INVALID_ARGUMENT,                                                     \
-              "email wants one @ with something on both sides, 3 to 254 bytes and no spaces")      \
+              "email wants an address that can be delivered to, such as ada@example.org, of at "   \
+              "most 254 bytes")                                                                    \
     REJECTION(HANDLE_INVALID, INVALID_ARGUMENT, "handle wants 2 to 64 letters, digits, _ . or -")  \
-    REJECTION(HANDLE_RESERVED, INVALID_ARGUMENT, "that handle is reserved; choose another")        \
+    REJECTION(HANDLE_RESERVED, INVALID_ARGUMENT,                                                   \
+              "that handle is reserved, or looks like one that is; choose another")                \
     REJECTION(NAME_INVALID, INVALID_ARGUMENT,                                                      \
               "display_name wants 1 to 200 bytes, not only spaces, no control characters")         \
-    REJECTION(PASSWORD_LENGTH, INVALID_ARGUMENT, "password wants 10 to 1024 bytes")                \
+    REJECTION(PASSWORD_LENGTH, INVALID_ARGUMENT, "password wants 8 to 1024 bytes in NFKC")         \
+    REJECTION(PASSWORD_LEAKED, INVALID_ARGUMENT,                                                   \
+              "that password is on the list of those that everybody knows; choose another")        \
     REJECTION(PASSWORD_HASH_INVALID, INVALID_ARGUMENT,                                             \
               "password_hash wants Argon2id in PHC form: $argon2id$v=19$m=..,t=..,p=1$..$..")      \
     REJECTION(EMAIL_TAKEN, ALREADY_EXISTS, "that e-mail address is taken")                         \
@@ -36,6 +44,8 @@
     REJECTION(USER_ID_MISSING, INVALID_ARGUMENT, "user_id is missing")                             \
     REJECTION(USER_UNKNOWN, NOT_FOUND, "there is no such user")                                    \
     REJECTION(NOTHING_TO_UPDATE, INVALID_ARGUMENT, "give an email, handle or display_name")        \
+    REJECTION(HANDLE_CHANGED_LATELY, FAILED_PRECONDITION,                                          \
+              "the handle was changed not long ago; wait until it may be changed again")           \
     REJECTION(SESSION_EXISTS, ALREADY_EXISTS,                                                      \
               "that session_id is taken; leave it out to get a new one")                           \
     REJECTION(WRONG_LOGIN, UNAUTHENTICATED, "the login or the password is wrong")                  \
@@ -51,14 +61,21 @@
     REJECTION(REFRESH_EXPIRED, UNAUTHENTICATED, "the refresh token has expired; log in")           \
     REJECTION(SESSION_ID_MISSING, INVALID_ARGUMENT, "session_id is missing")                       \
     REJECTION(SESSION_UNKNOWN, NOT_FOUND, "the user has no such session")                          \
-    REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")
+    REJECTION(SESSION_ENDED, FAILED_PRECONDITION, "that session has ended already")                \
+    REJECTION(WRONG_PASSWORD, UNAUTHENTICATED, "old_password is wrong")                            \
+    REJECTION(MAIL_FULL, RESOURCE_EXHAUSTED, "too many e-mails wait to be sent; try again later")  \
+    REJECTION(MAIL_TOKEN_MALFORMED, INVALID_ARGUMENT, "that is no token of such an e-mail")        \
+    REJECTION(MAIL_TOKEN_UNKNOWN, UNAUTHENTICATED,                                                 \
+              "that token was used, or a newer one was asked for; ask for another")                \
+    REJECTION(MAIL_TOKEN_EXPIRED, UNAUTHENTICATED, "that token has expired; ask for another")
 
 enum identity_rejection {
 #define REJECTION(name, status, text) IDENTITY_##name,
     IDENTITY_REJECTIONS(REJECTION)
 #undef REJECTION
         IDENTITY_REJECTION_COUNT,
-    IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID // from here on the rejections are sessions'
+    IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID, // from here on the rejections are sessions',
+    IDENTITY_MAIL_FROM = IDENTITY_WRONG_PASSWORD // and from here on those of tokens sent by e-mail
 };
 extern const struct rejection identity_rejections[IDENTITY_REJECTION_COUNT];
 
@@ -70,15 +87,29 @@ struct refresh_fact {
     int64_t generation;
 };
 
+// What a token that was sent by e-mail says, and what the service found of it.
+struct mail_token_fact {
+    bool well_formed; // for this purpose
+    bool known;       // it may still be used, and its user still has the address it was sent to
+    bool expired;
+    struct uuid id, user_id;
+};
+
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
-    bool password_length_ok; // Register
+    bool handle_is_new; // UpdateUser: not the user's own in other letters
+    int64_t handle_change_wait_us;
+    bool password_length_ok; // Register, ResetPassword and ChangePassword
+    bool password_leaked;    // these
     bool password_hash_ok;   // ImportUser; also when none was given
-    bool password_matches;   // Login
+    bool password_matches;   // Login and ChangePassword
     struct uuid login_user_id;
-    // DeleteUser and RevokeAllSessions: those that go on; Login: those that are too many. At most
-    // ACCOUNT_SESSIONS_MAX.
+    struct uuid mail_user_id; // of a request for an e-mail: who has the address; nil: nobody
+    bool mail_is_full;        // MAIL_WAITING_MAX e-mails wait
+    struct mail_token_fact mail_token; // ResetPassword and VerifyEmail
+    // DeleteUser, RevokeAllSessions, ResetPassword and ChangePassword: those that go on; Login:
+    // those that are too many. At most ACCOUNT_SESSIONS_MAX.
     const struct uuid *session_ids;
     size_t session_count;
     int64_t token_lifetime_us, refresh_lifetime_us, session_lifetime_us;
@@ -87,6 +118,7 @@ struct identity_facts {
 
 struct user_state {
     uint8_t exists, deleted, has_password;
+    int64_t handle_changed_at_us; // 0: never since the registration
 };
 struct session_state {
     uint8_t exists, revoked;
@@ -96,8 +128,9 @@ struct session_state {
 };
 extern const struct aggregate_type user_aggregate, session_aggregate;
 
-enum { IDENTITY_RULES_COUNT = 9 };
+enum { IDENTITY_RULES_COUNT = 14 };
 extern const struct command_rule identity_rules[IDENTITY_RULES_COUNT];
 
-// True for a name of the list in reserved.inc; case does not matter.
+// True for a name of the list in reserved.inc and for one that is read as such: case, the signs
+// between words, digits that stand for letters and letters that look alike do not matter.
 bool handle_is_reserved(const char *handle);

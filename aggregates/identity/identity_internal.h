@@ -16,10 +16,30 @@ const struct rejection *user_register(struct decision *);
 const struct rejection *user_import(struct decision *);
 const struct rejection *user_update(struct decision *);
 const struct rejection *user_delete(struct decision *);
+const struct rejection *password_target_change(struct targets *, const struct decision *);
+const struct rejection *password_change(struct decision *);
+void password_reply_changed(struct reply *);
+const struct rejection *email_target_request(struct targets *, const struct decision *);
+const struct rejection *email_request_verification(struct decision *);
+void email_reply_requested(struct reply *);
+const struct rejection *email_target_verify(struct targets *, const struct decision *);
+const struct rejection *email_verify(struct decision *);
+void email_reply_verified(struct reply *);
+const struct rejection *password_target_request(struct targets *, const struct decision *);
+const struct rejection *password_request_reset(struct decision *);
+const struct rejection *password_target_reset(struct targets *, const struct decision *);
+const struct rejection *password_reset(struct decision *);
+void password_reply_requested(struct reply *);
+void password_reply_reset(struct reply *);
 void user_reply_registered(struct reply *);
 void user_reply_imported(struct reply *);
 void user_reply_updated(struct reply *);
 void user_reply_deleted(struct reply *);
+
+// NULL: it may be used.
+// The new password of Register, ResetPassword and ChangePassword.
+const struct rejection *password_check(const struct identity_facts *facts);
+const struct rejection *mail_token_check(const struct mail_token_fact *token);
 
 // The one who asks is the user of decision->aggregates[0], or may act for them; and the user is
 // there.

@@ -23,12 +23,23 @@ static void session_evolve(void *state, const struct recorded *event)
     }
 }
 
+static const struct state_field session_fields[] = {
+    STATE_FIELD(session_state, STATE_FLAG, exists),
+    STATE_FIELD(session_state, STATE_FLAG, revoked),
+    STATE_FIELD(session_state, STATE_ID, user_id),
+    STATE_FIELD(session_state, STATE_NUMBER, generation),
+    STATE_FIELD(session_state, STATE_TIME, refresh_expires_at_us),
+    STATE_FIELD(session_state, STATE_TIME, ends_at_us),
+};
+
 const struct aggregate_type session_aggregate = {
     .service = "identity",
     .name = "session",
     .state_bytes = sizeof(struct session_state),
     .state_version = 2,
     .evolve = session_evolve,
+    .fields = session_fields,
+    .field_count = sizeof session_fields / sizeof *session_fields,
 };
 
 static void session_emit_revoked(struct decision *decision, struct aggregate *session,

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "aggregates/identity/identity_internal.h"
+#include "base/email_address.h"
 
-enum { EMAIL_BYTES_MAX = 254, HANDLE_BYTES_MIN = 2, HANDLE_BYTES_MAX = 64, NAME_BYTES_MAX = 200 };
+enum { HANDLE_BYTES_MIN = 2, HANDLE_BYTES_MAX = 64, NAME_BYTES_MAX = 200 };
 
 static void user_evolve(void *state, const struct recorded *event)
 {
@@ -13,33 +14,35 @@ static void user_evolve(void *state, const struct recorded *event)
         const Nova__Identity__V2__UserCreated *created = (const void *)event->payload;
         user->exists = 1;
         user->has_password = created->has_password != 0;
+    } else if (strcmp(event->type->type, "user.updated") == 0) {
+        const Nova__Identity__V2__UserUpdated *updated = (const void *)event->payload;
+        if (updated->handle_changed)
+            user->handle_changed_at_us = event->occurred_at_us;
+    } else if (strcmp(event->type->type, "user.password_changed") == 0) {
+        user->has_password = 1;
     } else if (strcmp(event->type->type, "user.deleted") == 0) {
         user->deleted = 1;
     }
 }
 
+static const struct state_field user_fields[] = {
+    STATE_FIELD(user_state, STATE_FLAG, exists),
+    STATE_FIELD(user_state, STATE_FLAG, deleted),
+    STATE_FIELD(user_state, STATE_FLAG, has_password),
+    STATE_FIELD(user_state, STATE_TIME, handle_changed_at_us),
+};
+
 const struct aggregate_type user_aggregate = {
     .service = "identity",
     .name = "user",
     .state_bytes = sizeof(struct user_state),
-    .state_version = 1,
+    .state_version = 2,
     .evolve = user_evolve,
+    .fields = user_fields,
+    .field_count = sizeof user_fields / sizeof *user_fields,
 };
 
 // ---- what names may look like -------------------------------------------------------------------
-
-static bool email_is_valid(const char *email)
-{
-    size_t len = strlen(email);
-    const char *at = strchr(email, '@');
-    if (len < 3 || len > EMAIL_BYTES_MAX || at == NULL || at == email || at[1] == '\0' ||
-        strchr(at + 1, '@') != NULL)
-        return false;
-    for (const char *c = email; *c != '\0'; c++)
-        if ((unsigned char)*c <= ' ' || *c == 0x7f)
-            return false;
-    return true;
-}
 
 static bool handle_is_valid(const char *handle)
 {
@@ -64,7 +67,7 @@ static bool name_is_valid(const char *name)
 static const struct rejection *names_check(const char *email, const char *handle,
                                            const char *display_name)
 {
-    if (*email != '\0' && !email_is_valid(email))
+    if (*email != '\0' && !email_address_is_valid(email))
         return identity_rejected(IDENTITY_EMAIL_INVALID);
     if (*handle != '\0' && !handle_is_valid(handle))
         return identity_rejected(IDENTITY_HANDLE_INVALID);
@@ -143,8 +146,9 @@ const struct rejection *user_register(struct decision *decision)
         return rejection;
     if (handle_is_reserved(request->handle))
         return identity_rejected(IDENTITY_HANDLE_RESERVED);
-    if (!facts->password_length_ok)
-        return identity_rejected(IDENTITY_PASSWORD_LENGTH);
+    rejection = password_check(facts);
+    if (rejection != NULL)
+        return rejection;
     if (user->exists)
         return identity_rejected(IDENTITY_USER_EXISTS);
     rejection = names_free(facts);
@@ -222,6 +226,22 @@ const struct rejection *user_target_update(struct targets *targets, const struct
     return user_target_known(targets, request->user_id);
 }
 
+// Who could change a name at any moment could be anybody in turn, and keep everybody's old one.
+static const struct rejection *user_may_change_handle(const struct decision *decision)
+{
+    const Nova__Identity__V2__UpdateUserRequest *request = (const void *)decision->request;
+    const struct identity_facts *facts = decision->facts;
+    const struct user_state *user = decision->aggregates[0].state;
+    if (*request->handle == '\0' || caller_is_privileged(decision->caller))
+        return NULL;
+    if (handle_is_reserved(request->handle))
+        return identity_rejected(IDENTITY_HANDLE_RESERVED);
+    if (facts->handle_is_new && user->handle_changed_at_us != 0 &&
+        decision->now_us < user->handle_changed_at_us + facts->handle_change_wait_us)
+        return identity_rejected(IDENTITY_HANDLE_CHANGED_LATELY);
+    return NULL;
+}
+
 const struct rejection *user_update(struct decision *decision)
 {
     const Nova__Identity__V2__UpdateUserRequest *request = (const void *)decision->request;
@@ -232,9 +252,8 @@ const struct rejection *user_update(struct decision *decision)
     if (*request->email == '\0' && *request->handle == '\0' && *request->display_name == '\0')
         return identity_rejected(IDENTITY_NOTHING_TO_UPDATE);
     rejection = names_check(request->email, request->handle, request->display_name);
-    if (rejection == NULL && handle_is_reserved(request->handle) &&
-        !caller_is_privileged(decision->caller))
-        rejection = identity_rejected(IDENTITY_HANDLE_RESERVED);
+    if (rejection == NULL)
+        rejection = user_may_change_handle(decision);
     if (rejection == NULL)
         rejection = names_free(decision->facts);
     if (rejection != NULL)
@@ -243,6 +262,8 @@ const struct rejection *user_update(struct decision *decision)
         message_new(decision->arena, &nova__identity__v2__user_updated__descriptor);
     Nova__Identity__V2__UserUpdatedPersonal *personal =
         message_new(decision->arena, &nova__identity__v2__user_updated_personal__descriptor);
+    const struct identity_facts *facts = decision->facts;
+    payload->handle_changed = *request->handle != '\0' && facts->handle_is_new;
     personal->email = request->email;
     personal->handle = request->handle;
     personal->display_name = request->display_name;

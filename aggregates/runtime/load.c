@@ -33,17 +33,32 @@ static bool load_snapshot(struct aggregate *aggregate, const struct pg_result *r
     return true;
 }
 
-static enum nova_status load_event(struct runtime *runtime, struct aggregate *aggregate,
-                                   const struct pg_result *rows, size_t row, struct arena *arena,
-                                   struct error *err)
+// *type is the event's before: most often the same, and then not looked for.
+static enum nova_status load_type(const struct contract_event **type, struct runtime *runtime,
+                                  const struct aggregate *aggregate, const char *name,
+                                  struct error *err)
 {
-    const char *name = pg_get_text(rows, row, LOAD_TYPE);
-    const struct contract_event *type = contract_event_find(runtime->service, name);
-    if (type == NULL)
+    if (*type != NULL && strcmp((*type)->type, name) == 0 &&
+        strcmp((*type)->aggregate_type, aggregate->type->name) == 0)
+        return NOVA_OK;
+    *type = contract_event_find(runtime->service, name);
+    if (*type == NULL)
         return error_set(err, NOVA_DATA_LOSS,
                          "the outbox holds an event type %s that no contract has", name);
-    if (strcmp(type->aggregate_type, aggregate->type->name) != 0)
+    if (strcmp((*type)->aggregate_type, aggregate->type->name) != 0)
         return runtime_refuse(RUNTIME_ID_OF_ANOTHER_KIND, err);
+    return NOVA_OK;
+}
+
+static enum nova_status load_event(const struct contract_event **last_type, struct runtime *runtime,
+                                   struct aggregate *aggregate, const struct pg_result *rows,
+                                   size_t row, struct arena *arena, struct error *err)
+{
+    const char *name = pg_get_text(rows, row, LOAD_TYPE);
+    enum nova_status status = load_type(last_type, runtime, aggregate, name, err);
+    const struct contract_event *type = *last_type;
+    if (status != NOVA_OK)
+        return status;
     int64_t version = pg_get_int8(rows, row, LOAD_VERSION);
     if (version != aggregate->version + 1)
         return error_set(err, NOVA_DATA_LOSS, "a %s has version %lld after %lld",
@@ -79,6 +94,7 @@ static enum nova_status load_fold(struct runtime *runtime, const struct pg_resul
                                   struct arena *arena, struct error *err)
 {
     struct aggregate *aggregate = NULL;
+    const struct contract_event *type = NULL;
     for (size_t row = 0; row < pg_rows(rows); row++) {
         struct uuid id = pg_get_uuid(rows, row, LOAD_AGGREGATE_ID);
         if (aggregate == NULL || !uuid_equal(&aggregate->id, &id))
@@ -92,7 +108,7 @@ static enum nova_status load_fold(struct runtime *runtime, const struct pg_resul
             snapshot_versions[aggregate - aggregates] = aggregate->version;
             continue;
         }
-        enum nova_status status = load_event(runtime, aggregate, rows, row, arena, err);
+        enum nova_status status = load_event(&type, runtime, aggregate, rows, row, arena, err);
         if (status != NOVA_OK)
             return status;
     }
@@ -111,28 +127,76 @@ static void load_begin(struct aggregate *aggregates, int64_t *snapshot_versions,
     }
 }
 
-enum nova_status runtime_load(struct runtime *runtime, const struct targets *targets,
-                              struct aggregate *aggregates, int64_t *snapshot_versions,
-                              struct arena *arena, struct error *err)
+// One target has a statement of its own, whose plan PostgreSQL keeps (sql.c).
+static const char *load_statement(struct pg_param params[2], struct runtime *runtime,
+                                  const struct targets *targets, bool with_snapshots,
+                                  struct arena *arena)
+{
+    params[1] = pg_bool(with_snapshots);
+    if (targets->count == 1) {
+        params[0] = pg_uuid(&targets->at[0].id);
+        return runtime->sql_load_one;
+    }
+    struct uuid *ids = arena_alloc(arena, targets->count * sizeof *ids);
+    for (uint32_t i = 0; i < targets->count; i++)
+        ids[i] = targets->at[i].id;
+    params[0] = pg_uuid_array(arena, ids, targets->count);
+    return runtime->sql_load;
+}
+
+static enum nova_status load_drop_snapshots(struct runtime *runtime, const struct targets *targets,
+                                            struct arena *arena, struct error *err)
 {
     struct uuid *ids = arena_alloc(arena, targets->count * sizeof *ids);
     for (uint32_t i = 0; i < targets->count; i++)
         ids[i] = targets->at[i].id;
-    struct pg_param params[2] = {pg_uuid_array(arena, ids, targets->count), pg_bool(true)};
-    for (;;) {
-        bool bad_snapshot = false;
-        struct pg_result *rows = NULL;
-        load_begin(aggregates, snapshot_versions, targets, arena);
-        enum nova_status status = pg_query(&rows, runtime->pg, runtime->sql_load, params, 2, err);
-        if (status == NOVA_OK)
-            status = load_fold(runtime, rows, aggregates, targets->count, snapshot_versions,
-                               &bad_snapshot, arena, err);
-        pg_result_destroy(&rows);
-        if (status != NOVA_OK || !bad_snapshot)
-            return status;
-        status = pg_query(NULL, runtime->pg, runtime->sql_snapshot_drop, params, 1, err);
-        if (status != NOVA_OK)
-            return status;
-        params[1] = pg_bool(false);
-    }
+    struct pg_param param = pg_uuid_array(arena, ids, targets->count);
+    return pg_query(NULL, runtime->pg, runtime->sql_snapshot_drop, &param, 1, err);
+}
+
+void runtime_load_add(struct runtime *runtime, const struct targets *targets, struct arena *arena)
+{
+    struct pg_param params[2];
+    const char *sql = load_statement(params, runtime, targets, true, arena);
+    pg_pipeline_add(runtime->pg, sql, params, 2);
+}
+
+enum nova_status runtime_load_take(struct runtime *runtime, const struct pg_result *rows,
+                                   const struct targets *targets, struct aggregate *aggregates,
+                                   int64_t *snapshot_versions, struct arena *arena,
+                                   struct error *err)
+{
+    bool bad_snapshot = false;
+    load_begin(aggregates, snapshot_versions, targets, arena);
+    enum nova_status status = load_fold(runtime, rows, aggregates, targets->count,
+                                        snapshot_versions, &bad_snapshot, arena, err);
+    if (status != NOVA_OK || !bad_snapshot)
+        return status;
+    struct pg_param params[2];
+    struct pg_result *all = NULL;
+    status = load_drop_snapshots(runtime, targets, arena, err);
+    if (status == NOVA_OK)
+        status = pg_query(&all, runtime->pg, load_statement(params, runtime, targets, false, arena),
+                          params, 2, err);
+    load_begin(aggregates, snapshot_versions, targets, arena);
+    if (status == NOVA_OK)
+        status = load_fold(runtime, all, aggregates, targets->count, snapshot_versions,
+                           &bad_snapshot, arena, err);
+    pg_result_destroy(&all);
+    return status;
+}
+
+enum nova_status runtime_load(struct runtime *runtime, const struct targets *targets,
+                              struct aggregate *aggregates, int64_t *snapshot_versions,
+                              struct arena *arena, struct error *err)
+{
+    struct pg_param params[2];
+    struct pg_result *rows = NULL;
+    const char *sql = load_statement(params, runtime, targets, true, arena);
+    enum nova_status status = pg_query(&rows, runtime->pg, sql, params, 2, err);
+    if (status == NOVA_OK)
+        status =
+            runtime_load_take(runtime, rows, targets, aggregates, snapshot_versions, arena, err);
+    pg_result_destroy(&rows);
+    return status;
 }

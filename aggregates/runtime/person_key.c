@@ -10,24 +10,37 @@ static enum nova_status person_key_unwrap(struct person_key *out, struct runtime
                            err);
 }
 
+void runtime_key_add(struct runtime *runtime, const struct uuid *person_id)
+{
+    struct pg_param person = pg_uuid(person_id);
+    pg_pipeline_add(runtime->pg, runtime->sql_key_of_person, &person, 1);
+}
+
+enum nova_status runtime_key_take(struct person_key *out, bool *found, struct runtime *runtime,
+                                  const struct pg_result *rows, struct error *err)
+{
+    *found = pg_rows(rows) > 0;
+    if (!*found)
+        return NOVA_OK;
+    if (pg_is_null(rows, 0, 1)) // the tombstone of somebody who was forgotten
+        return error_set(err, NOVA_FAILED_PRECONDITION,
+                         "PERSON_ERASED: this person's data was erased for ever");
+    return person_key_unwrap(out, runtime, rows, 0, err);
+}
+
 enum nova_status runtime_key_of_person(struct person_key *out, struct runtime *runtime,
                                        const struct uuid *person_id, struct error *err)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
+        bool found = false;
         struct pg_param person = pg_uuid(person_id);
         struct pg_result *rows = NULL;
         enum nova_status status =
             pg_query(&rows, runtime->pg, runtime->sql_key_of_person, &person, 1, err);
-        if (status != NOVA_OK)
-            return status;
-        bool found = pg_rows(rows) > 0;
-        if (found && pg_is_null(rows, 0, 1)) // the tombstone of somebody who was forgotten
-            status = error_set(err, NOVA_FAILED_PRECONDITION,
-                               "PERSON_ERASED: this person's data was erased for ever");
-        else if (found)
-            status = person_key_unwrap(out, runtime, rows, 0, err);
+        if (status == NOVA_OK)
+            status = runtime_key_take(out, &found, runtime, rows, err);
         pg_result_destroy(&rows);
-        if (found)
+        if (status != NOVA_OK || found)
             return status;
 
         struct seal_key key;

@@ -1,5 +1,9 @@
 // runtime.c - see runtime.h. One attempt reads from top to bottom: begin, repeated?, facts, load,
 // decide, seal, append, inline, commit.
+//
+// It is two round trips where the targets are known before anything was looked up: one that begins,
+// looks whether the command was seen, and loads; and one that appends and commits. The caller's key
+// comes with the load, as nearly everything personal is its caller's.
 #include "aggregates/runtime/runtime.h"
 
 #include <assert.h>
@@ -12,6 +16,10 @@
 #include "base/metrics.h"
 #include "proto/sealed.h"
 
+// How old a plan may become. One made while the outbox was a few pages reads all of them, and would
+// still when they are many, until statistics are next taken.
+enum { PLAN_US = 10 * 1000000 };
+
 // Everything one attempt needs, so that helpers take one argument.
 struct attempt {
     struct runtime *runtime;
@@ -23,8 +31,11 @@ struct attempt {
     struct uuid command_id;
     int64_t now_us;
     struct targets *targets;
+    const struct rejection *no_targets; // why there are none
     struct decision decision;
     int64_t *snapshot_versions;
+    struct pg_result *loaded;     // the targets' rows
+    struct pg_result *caller_key; // NULL: nobody in particular calls
     struct outcome *out;
 };
 
@@ -84,6 +95,7 @@ enum repeat_column {
     REPEAT_OCCURRED_AT,
     REPEAT_PAYLOAD,
     REPEAT_DIGEST,
+    LOOK_SYNCHRONOUS_COMMIT, // of the first look only
 };
 
 static enum nova_status runtime_recorded_of_row(struct recorded *out, struct attempt *a,
@@ -154,25 +166,63 @@ static enum nova_status runtime_answer_again(struct attempt *a, const struct pg_
     return runtime_reply(a, events, (uint32_t)pg_rows(rows));
 }
 
-// BEGIN, the durability that publishing relies on, and this command's own events, in one round
-// trip.
-static enum nova_status runtime_begin(struct attempt *a)
+static enum nova_status runtime_looked(struct attempt *a, const struct pg_result *rows)
 {
-    struct pg_result *results[3] = {NULL};
+    if (strcmp(pg_get_text(rows, 0, LOOK_SYNCHRONOUS_COMMIT), "off") == 0)
+        return error_set(a->err, NOVA_FAILED_PRECONDITION,
+                         "synchronous_commit is off: an event would be published and then lost "
+                         "in a crash; set it to on for this role");
+    bool seen = !pg_is_null(rows, 0, REPEAT_POSITION);
+    return seen ? runtime_answer_again(a, rows) : NOVA_OK;
+}
+
+// What is read together with the targets.
+static size_t runtime_loads_add(struct attempt *a)
+{
+    const struct uuid *caller = &a->command->caller->user_id;
+    runtime_load_add(a->runtime, a->targets, a->arena);
+    if (uuid_is_nil(caller))
+        return 1;
+    runtime_key_add(a->runtime, caller);
+    return 2;
+}
+
+static void runtime_loads_keep(struct attempt *a, struct pg_result **results, size_t count)
+{
+    a->loaded = results[0];
+    a->caller_key = count > 1 ? results[1] : NULL;
+}
+
+static size_t runtime_plans_discard(struct attempt *a)
+{
+    int64_t now_us = runtime_now_us();
+    if (now_us - a->runtime->planned_us < PLAN_US && now_us >= a->runtime->planned_us)
+        return 0;
+    a->runtime->planned_us = now_us;
+    pg_pipeline_add(a->runtime->pg, "DISCARD PLANS", NULL, 0);
+    return 1;
+}
+
+// BEGIN, the durability that publishing relies on, and this command's own events, in one round
+// trip; with them what decide needs when that is known already.
+static enum nova_status runtime_begin(struct attempt *a, bool with_loads)
+{
+    struct pg_result *results[5] = {NULL};
+    size_t loads = 0;
     struct pg_param params[] = {pg_text(a->command->caller->actor), pg_uuid(&a->command_id)};
     pg_pipeline_begin(a->runtime->pg);
+    size_t before = runtime_plans_discard(a) + 1; // and BEGIN
     pg_pipeline_add(a->runtime->pg, "BEGIN", NULL, 0);
-    pg_pipeline_add(a->runtime->pg, "SELECT current_setting('synchronous_commit')", NULL, 0);
-    pg_pipeline_add(a->runtime->pg, a->runtime->sql_command_events, params, 2);
-    enum nova_status status = pg_pipeline_end(results, 3, NULL, a->runtime->pg, a->err);
-    if (status == NOVA_OK && strcmp(pg_get_text(results[1], 0, 0), "off") == 0)
-        status = error_set(a->err, NOVA_FAILED_PRECONDITION,
-                           "synchronous_commit is off: an event would be published and then lost "
-                           "in a crash; set it to on for this role");
-    if (status == NOVA_OK && pg_rows(results[2]) > 0)
-        status = runtime_answer_again(a, results[2]);
-    for (int i = 0; i < 3; i++)
+    pg_pipeline_add(a->runtime->pg, a->runtime->sql_look, params, 2);
+    if (with_loads)
+        loads = runtime_loads_add(a);
+    enum nova_status status =
+        pg_pipeline_end(results, before + 1 + loads, NULL, a->runtime->pg, a->err);
+    if (status == NOVA_OK)
+        status = runtime_looked(a, results[before]);
+    for (size_t i = 0; i <= before; i++)
         pg_result_destroy(&results[i]);
+    runtime_loads_keep(a, &results[before + 1], loads);
     return status;
 }
 
@@ -193,41 +243,64 @@ static enum nova_status runtime_rejected(struct attempt *a, const struct rejecti
     return status;
 }
 
+// Names the targets, of what is known of the command and its facts.
+static void runtime_target(struct attempt *a)
+{
+    a->targets->count = 0;
+    a->targets->arena = a->arena;
+    a->no_targets = a->command->rule->target(a->targets, &a->decision);
+}
+
+static enum nova_status runtime_load_now(struct attempt *a)
+{
+    struct pg_result *results[2] = {NULL};
+    pg_pipeline_begin(a->runtime->pg);
+    size_t loads = runtime_loads_add(a);
+    enum nova_status status = pg_pipeline_end(results, loads, NULL, a->runtime->pg, a->err);
+    runtime_loads_keep(a, results, loads);
+    return status;
+}
+
 static enum nova_status runtime_decide(struct attempt *a)
 {
     enum nova_status status = NOVA_OK;
-    a->decision = (struct decision){
-        .caller = a->command->caller,
-        .request = a->command->request,
-        // The same at every repetition, also of a command whose first answer was lost.
-        .new_id =
-            uuid_v5(&a->command_id, a->command->rule->method, strlen(a->command->rule->method)),
-        .now_us = a->now_us,
-        .arena = a->arena,
-    };
-    if (a->hooks->look_up != NULL)
+    if (a->hooks->look_up != NULL) {
         status = a->hooks->look_up(a->hooks->context, a->command, a->runtime->pg, a->arena,
                                    &a->decision.facts, a->err);
+        if (status != NOVA_OK)
+            return status;
+        runtime_target(a);
+    }
+    if (a->no_targets != NULL)
+        return runtime_rejected(a, a->no_targets);
+    if (a->loaded == NULL)
+        status = runtime_load_now(a);
     if (status != NOVA_OK)
         return status;
-    a->targets->count = 0;
-    a->targets->arena = a->arena;
-    const struct rejection *rejection = a->command->rule->target(a->targets, &a->decision);
-    if (rejection != NULL)
-        return runtime_rejected(a, rejection);
     a->decision.aggregate_count = a->targets->count;
     a->decision.aggregates =
         arena_alloc(a->arena, a->targets->count * sizeof *a->decision.aggregates);
     a->snapshot_versions = arena_alloc(a->arena, a->targets->count * sizeof *a->snapshot_versions);
-    status = runtime_load(a->runtime, a->targets, a->decision.aggregates, a->snapshot_versions,
-                          a->arena, a->err);
+    status = runtime_load_take(a->runtime, a->loaded, a->targets, a->decision.aggregates,
+                               a->snapshot_versions, a->arena, a->err);
     if (status != NOVA_OK)
         return status;
-    rejection = a->command->rule->decide(&a->decision);
+    const struct rejection *rejection = a->command->rule->decide(&a->decision);
     return rejection == NULL ? NOVA_OK : runtime_rejected(a, rejection);
 }
 
 // ---- append -------------------------------------------------------------------------------------
+
+static enum nova_status runtime_key(struct person_key *out, struct attempt *a,
+                                    const struct uuid *person_id)
+{
+    bool found = false;
+    enum nova_status status = NOVA_OK;
+    if (a->caller_key != NULL && uuid_equal(person_id, &a->command->caller->user_id))
+        status = runtime_key_take(out, &found, a->runtime, a->caller_key, a->err);
+    return status != NOVA_OK || found ? status
+                                      : runtime_key_of_person(out, a->runtime, person_id, a->err);
+}
 
 // The key of the person of event i: often the same as the event's before.
 static enum nova_status runtime_seal(struct attempt *a, struct pending_event *event,
@@ -237,7 +310,7 @@ static enum nova_status runtime_seal(struct attempt *a, struct pending_event *ev
     if (event->personal == NULL)
         return NOVA_OK;
     if (!uuid_equal(key_person, &event->person_id)) {
-        enum nova_status status = runtime_key_of_person(key, a->runtime, &event->person_id, a->err);
+        enum nova_status status = runtime_key(key, a, &event->person_id);
         if (status != NOVA_OK)
             return status;
         *key_person = event->person_id;
@@ -248,14 +321,15 @@ static enum nova_status runtime_seal(struct attempt *a, struct pending_event *ev
     return NOVA_OK;
 }
 
-static void runtime_append_add(struct attempt *a, const struct pending_event *event, uint32_t index,
-                               const struct uuid *event_id, struct bytes payload)
+static const struct uuid *runtime_or_command(const struct attempt *a, const struct uuid *id)
+{
+    return uuid_is_nil(id) ? &a->command_id : id;
+}
+
+static void runtime_append_one(struct attempt *a, const struct uuid *event_id, struct bytes payload)
 {
     const struct command *command = a->command;
-    const struct uuid *correlation =
-        uuid_is_nil(&command->correlation_id) ? &a->command_id : &command->correlation_id;
-    const struct uuid *causation =
-        uuid_is_nil(&command->causation_id) ? &a->command_id : &command->causation_id;
+    const struct pending_event *event = &a->decision.events[0];
     struct pg_param params[] = {
         pg_uuid(event_id),
         pg_text(event->type->type),
@@ -264,15 +338,50 @@ static void runtime_append_add(struct attempt *a, const struct pending_event *ev
         pg_int8(event->version),
         pg_text(command->caller->actor),
         pg_uuid(&a->command_id),
-        pg_int4((int32_t)index),
+        pg_int4(0),
         pg_bytea((struct bytes){a->digest, sizeof a->digest}),
-        pg_uuid(correlation),
-        pg_uuid(causation),
+        pg_uuid(runtime_or_command(a, &command->correlation_id)),
+        pg_uuid(runtime_or_command(a, &command->causation_id)),
         pg_time_us(a->now_us),
         pg_text(command->traceparent),
         pg_bytea(payload),
     };
     pg_pipeline_add(a->runtime->pg, a->runtime->sql_append, params, sizeof params / sizeof *params);
+}
+
+static void runtime_append_many(struct attempt *a, const struct uuid *ids,
+                                const struct bytes *payloads)
+{
+    const struct command *command = a->command;
+    uint32_t count = a->decision.event_count;
+    const char **types = arena_alloc(a->arena, count * sizeof *types);
+    const char **aggregate_types = arena_alloc(a->arena, count * sizeof *aggregate_types);
+    struct uuid *aggregate_ids = arena_alloc(a->arena, count * sizeof *aggregate_ids);
+    int64_t *versions = arena_alloc(a->arena, count * sizeof *versions);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pending_event *event = &a->decision.events[i];
+        types[i] = event->type->type;
+        aggregate_types[i] = event->type->aggregate_type;
+        aggregate_ids[i] = event->aggregate->id;
+        versions[i] = event->version;
+    }
+    struct pg_param params[] = {
+        pg_uuid_array(a->arena, ids, count),
+        pg_text_array(a->arena, types, count),
+        pg_text_array(a->arena, aggregate_types, count),
+        pg_uuid_array(a->arena, aggregate_ids, count),
+        pg_int8_array(a->arena, versions, count),
+        pg_bytea_array(a->arena, payloads, count),
+        pg_text(command->caller->actor),
+        pg_uuid(&a->command_id),
+        pg_bytea((struct bytes){a->digest, sizeof a->digest}),
+        pg_uuid(runtime_or_command(a, &command->correlation_id)),
+        pg_uuid(runtime_or_command(a, &command->causation_id)),
+        pg_time_us(a->now_us),
+        pg_text(command->traceparent),
+    };
+    pg_pipeline_add(a->runtime->pg, a->runtime->sql_append_many, params,
+                    sizeof params / sizeof *params);
 }
 
 // Payloads are packed before the pipeline opens: sealing may need a round trip of its own.
@@ -318,7 +427,7 @@ static uint32_t runtime_snapshots_add(struct attempt *a)
     return added;
 }
 
-static enum nova_status runtime_outcome(struct attempt *a, struct pg_result *const *results)
+static enum nova_status runtime_outcome(struct attempt *a, const struct pg_result *positions)
 {
     uint32_t count = a->decision.event_count;
     struct recorded *events = arena_alloc(a->arena, count * sizeof *events);
@@ -326,7 +435,9 @@ static enum nova_status runtime_outcome(struct attempt *a, struct pg_result *con
         const struct pending_event *event = &a->decision.events[i];
         events[i] = (struct recorded){event->type, event->payload, event->aggregate->id,
                                       event->version, a->now_us};
-        a->out->position = pg_get_int8(results[i], 0, 0);
+        int64_t position = pg_get_int8(positions, i, 0);
+        assert(position > a->out->position); // in the events' order, as sql.c asks for
+        a->out->position = position;
     }
     return runtime_reply(a, events, count);
 }
@@ -344,14 +455,16 @@ static enum nova_status runtime_append(struct attempt *a)
         return status;
 
     pg_pipeline_begin(a->runtime->pg);
-    for (uint32_t i = 0; i < count; i++)
-        runtime_append_add(a, &a->decision.events[i], i, &ids[i], payloads[i]);
-    uint32_t added = count + runtime_snapshots_add(a);
+    if (count == 1)
+        runtime_append_one(a, &ids[0], payloads[0]);
+    else if (count > 1)
+        runtime_append_many(a, ids, payloads);
+    uint32_t added = (count > 0) + runtime_snapshots_add(a);
     pg_pipeline_add(a->runtime->pg, "COMMIT", NULL, 0);
     struct pg_result **results = arena_alloc(a->arena, (added + 1) * sizeof *results);
     status = pg_pipeline_end(results, added + 1, NULL, a->runtime->pg, a->err);
     if (status == NOVA_OK)
-        status = runtime_outcome(a, results);
+        status = runtime_outcome(a, results[0]);
     for (uint32_t i = 0; i <= added; i++)
         pg_result_destroy(&results[i]);
     return status;
@@ -361,14 +474,27 @@ static enum nova_status runtime_append(struct attempt *a)
 
 static enum nova_status runtime_attempt(struct attempt *a)
 {
-    enum nova_status status = runtime_begin(a);
+    a->no_targets = NULL;
+    a->decision = (struct decision){
+        .caller = a->command->caller,
+        .request = a->command->request,
+        // The same at every repetition, also of a command whose first answer was lost.
+        .new_id =
+            uuid_v5(&a->command_id, a->command->rule->method, strlen(a->command->rule->method)),
+        .now_us = a->now_us,
+        .arena = a->arena,
+    };
+    bool is_targeted = a->hooks->look_up == NULL; // else the targets depend on the facts
+    if (is_targeted)
+        runtime_target(a);
+    enum nova_status status = runtime_begin(a, is_targeted && a->no_targets == NULL);
     if (status == NOVA_OK && !a->out->repeated)
         status = runtime_decide(a);
-    if (status == NOVA_OK && !a->out->repeated) {
-        if (a->decision.event_count > 0)
-            return runtime_append(a);
-        status = runtime_reply(a, NULL, 0);
-    }
+    bool writes = a->decision.event_count > 0 || a->decision.writes_inline;
+    if (status == NOVA_OK && !a->out->repeated)
+        status = writes ? runtime_append(a) : runtime_reply(a, NULL, 0);
+    pg_result_destroy(&a->loaded);
+    pg_result_destroy(&a->caller_key);
     return status;
 }
 
@@ -404,12 +530,10 @@ enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
                    command->wire, arena);
     for (int attempt = 0; attempt < RUNTIME_ATTEMPTS_MAX; attempt++) {
         *out = (struct outcome){0};
-        if (!pg_is_connected(runtime->pg)) {
-            enum nova_status status = pg_reconnect(runtime->pg, a.err);
-            if (status != NOVA_OK)
-                return status;
-        }
-        enum nova_status status = runtime_attempt(&a);
+        enum nova_status status = pg_ensure_connected(runtime->pg, a.err);
+        if (status != NOVA_OK)
+            return status;
+        status = runtime_attempt(&a);
         bool lost_a_race = status != NOVA_OK && runtime_lost_a_race(runtime->pg);
         pg_rollback(runtime->pg); // nothing to do after a COMMIT
         if (!lost_a_race)

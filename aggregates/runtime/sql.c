@@ -40,6 +40,56 @@ static void sql_make_reads(struct runtime *runtime)
                      columns, s);
 }
 
+// The same as sql_load for one aggregate. PostgreSQL keeps its plan: without an array, whose length
+// it can only guess, and with the id behind a fence (OFFSET 0), no plan for these very values looks
+// cheaper than a general one. And none is worse: seeing the id of an aggregate that is half of the
+// outbox, it would read the whole table. It would also where aggregates are few and so, on average,
+// long; a limit that it cannot see makes it expect a tenth of the rows, in order, and for these it
+// takes the index.
+static void sql_make_load_one(struct runtime *runtime)
+{
+    const char *s = runtime->service;
+    runtime->sql_load_one = arena_printf(
+        runtime->sql,
+        "WITH snap AS MATERIALIZED (SELECT aggregate_id, version, state_version, state, digest"
+        "  FROM %s.snapshot AS n WHERE $2 AND aggregate_id = $1 AND EXISTS (SELECT FROM"
+        "  %s.outbox AS e WHERE e.aggregate_id = n.aggregate_id AND e.version = n.version))"
+        " SELECT aggregate_id, version, NULL::text, state, NULL::timestamptz, state_version, digest"
+        " FROM snap"
+        " UNION ALL"
+        " SELECT e.aggregate_id, e.version, e.type, e.payload, e.occurred_at, NULL, NULL"
+        " FROM (SELECT $1 AS id, coalesce((SELECT version FROM snap), 0) AS after OFFSET 0) AS t"
+        " CROSS JOIN LATERAL (SELECT o.aggregate_id, o.version, o.type, o.payload, o.occurred_at"
+        "  FROM %s.outbox AS o WHERE o.aggregate_id = t.id AND o.version > t.after"
+        "  ORDER BY o.version LIMIT (SELECT 9223372036854775807)) AS e ORDER BY 2",
+        s, s, s);
+}
+
+static void sql_make_appends(struct runtime *runtime)
+{
+    const char *s = runtime->service;
+    struct arena *arena = runtime->sql;
+    runtime->sql_append = arena_printf(
+        arena,
+        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
+        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
+        " traceparent, payload)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        " RETURNING position",
+        s);
+    // The same for several events, in one statement. Positions are given in the rows' order.
+    runtime->sql_append_many = arena_printf(
+        arena,
+        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
+        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
+        " traceparent, payload)"
+        " SELECT event_id, type, aggregate_type, aggregate_id, version, $7, $8, i - 1, $9, $10,"
+        " $11, $12, $13, payload FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY"
+        " AS e (event_id, type, aggregate_type, aggregate_id, version, payload, i) ORDER BY i"
+        " RETURNING position",
+        s);
+}
+
 void runtime_sql_make(struct runtime *runtime)
 {
     const char *s = runtime->service;
@@ -48,6 +98,14 @@ void runtime_sql_make(struct runtime *runtime)
         arena,
         "SELECT position, type, aggregate_id, version, occurred_at, payload, command_digest"
         " FROM %s.outbox WHERE actor = $1 AND command_id = $2 ORDER BY command_index",
+        s);
+    // The same with the session's durability, in a row of NULLs when there are none: one statement,
+    // because each costs as much again as this one's probe of an index.
+    runtime->sql_look = arena_printf(
+        arena,
+        "SELECT position, type, aggregate_id, version, occurred_at, payload, command_digest,"
+        " current_setting('synchronous_commit') FROM (VALUES (0)) AS always"
+        " LEFT JOIN %s.outbox ON actor = $1 AND command_id = $2 ORDER BY command_index",
         s);
     // One statement, so that snapshot and events are of the same moment. A snapshot ahead of the
     // log (a restored outbox) is not looked at. OFFSET 0 keeps the events of each aggregate a
@@ -67,14 +125,8 @@ void runtime_sql_make(struct runtime *runtime)
         "  FROM %s.outbox AS o WHERE o.aggregate_id = id AND o.version > coalesce(snap.version, 0)"
         "  OFFSET 0) AS e ORDER BY 1, 2, 6",
         s, s, s);
-    runtime->sql_append = arena_printf(
-        arena,
-        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
-        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
-        " traceparent, payload)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-        " RETURNING position",
-        s);
+    sql_make_load_one(runtime);
+    sql_make_appends(runtime);
     runtime->sql_snapshot_put = arena_printf(
         arena,
         "INSERT INTO %s.snapshot (aggregate_id, aggregate_type, version, state_version, state,"

@@ -2,13 +2,17 @@
 #include "aggregates/identity/identity.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nova/identity/v2/identity.pb-c.h"
 #include "services/identity/account.h"
+#include "services/identity/leaked.h"
 #include "services/identity/password.h"
+#include "services/identity/reset.h"
 #include "services/identity/session_list.h"
 #include "services/identity/sessions.h"
+#include "services/identity/state.h"
 #include "services/identity/tokens.h"
 #include "services/identity/users.h"
 #include "services/service.h"
@@ -16,10 +20,11 @@
 // ---- before the transaction: passwords, which take long -----------------------------------------
 
 struct prepared {
-    bool password_length_ok;
-    const char *password;                    // of Register: normalised
-    char password_hash[PASSWORD_HASH_BYTES]; // of Register
-    struct account account;                  // of Login: who that is, whose password was checked
+    bool password_length_ok, password_leaked;
+    const char *password; // normalised
+    // Of Register and of who sets a new one; of Login at the cost of today, if that is new.
+    char password_hash[PASSWORD_HASH_BYTES];
+    struct account account; // whose password was checked, by Login or ChangePassword
     bool password_matches;
 };
 
@@ -36,16 +41,18 @@ static bool identity_is(const struct service_call *call, const char *method)
 }
 
 static enum nova_status identity_hash(struct prepared *out, struct service_worker *worker,
-                                      struct service_call *call, struct error *err)
+                                      struct service_call *call, const char *password,
+                                      struct error *err)
 {
-    const Nova__Identity__V2__RegisterRequest *request = (const void *)call->request->message;
     struct password_cost cost = identity_cost(worker->service);
     char *normalised;
-    out->password_length_ok =
-        password_normalise(&normalised, call->request->arena, request->password);
+    out->password_length_ok = password_normalise(&normalised, call->request->arena, password);
     out->password = normalised;
-    return out->password_length_ok ? password_hash(out->password_hash, normalised, &cost, err)
-                                   : NOVA_OK;
+    const struct identity_state *state = service_state(worker->service);
+    out->password_leaked = out->password_length_ok && leaked_has(state->leaked, normalised);
+    return out->password_length_ok && !out->password_leaked
+               ? password_hash(out->password_hash, normalised, &cost, err)
+               : NOVA_OK;
 }
 
 static void identity_login_digest(struct account_digest *out, const struct service *service,
@@ -70,8 +77,30 @@ static enum nova_status identity_check_password(struct prepared *out, struct ser
         return status;
     // The same work whether the user exists or not, and whether the length can be right or not.
     const char *hash = possible ? out->account.password_hash : NULL;
-    password_matches(&out->password_matches, hash, possible ? normalised : "", &cost);
-    return NOVA_OK;
+    out->password = possible ? normalised : "";
+    password_matches(&out->password_matches, hash, out->password, &cost);
+    // Only who knows the password hears that this took longer.
+    return out->password_matches && password_needs_rehash(hash, &cost)
+               ? password_hash(out->password_hash, normalised, &cost, err)
+               : NOVA_OK;
+}
+
+// ChangePassword: whose old password was checked is in out->account.
+static enum nova_status identity_check_old(struct prepared *out, struct service_worker *worker,
+                                           struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__ChangePasswordRequest *request = (const void *)call->request->message;
+    struct password_cost cost = identity_cost(worker->service);
+    struct uuid user_id = id_parse(request->user_id);
+    char *normalised;
+    bool possible = password_normalise(&normalised, call->request->arena, request->old_password);
+    enum nova_status status = account_password(&out->account.password_hash, worker->pg, &user_id,
+                                               call->request->arena, err);
+    if (status != NOVA_OK)
+        return status;
+    password_matches(&out->password_matches, possible ? out->account.password_hash : NULL,
+                     possible ? normalised : "", &cost);
+    return identity_hash(out, worker, call, request->new_password, err);
 }
 
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
@@ -79,8 +108,16 @@ static enum nova_status identity_prepare(struct service_worker *worker, struct s
 {
     struct prepared *out = arena_alloc(call->request->arena, sizeof *out);
     *prepared = out;
-    if (identity_is(call, "Register"))
-        return identity_hash(out, worker, call, err);
+    if (identity_is(call, "Register")) {
+        const Nova__Identity__V2__RegisterRequest *r = (const void *)call->request->message;
+        return identity_hash(out, worker, call, r->password, err);
+    }
+    if (identity_is(call, "ResetPassword")) {
+        const Nova__Identity__V2__ResetPasswordRequest *r = (const void *)call->request->message;
+        return identity_hash(out, worker, call, r->new_password, err);
+    }
+    if (identity_is(call, "ChangePassword"))
+        return identity_check_old(out, worker, call, err);
     if (identity_is(call, "Login"))
         return identity_check_password(out, worker, call, err);
     return NOVA_OK;
@@ -117,6 +154,11 @@ static void identity_digests(struct account_digest *email, struct account_digest
     account_digest(handle, service_master_key(service), "handle", names->handle);
 }
 
+static int64_t identity_us(const struct service_command_context *context, enum setting setting_s)
+{
+    return settings_int(service_settings(context->worker->service), setting_s) * INT64_C(1000000);
+}
+
 static enum nova_status identity_look_up_names(struct identity_facts *facts,
                                                const struct service_command_context *context,
                                                struct pg *pg, struct arena *arena,
@@ -128,6 +170,7 @@ static enum nova_status identity_look_up_names(struct identity_facts *facts,
     struct account_digest email, handle;
     identity_digests(&email, &handle, context->worker->service, &names);
     facts->password_length_ok = prepared->password_length_ok;
+    facts->password_leaked = prepared->password_leaked;
     facts->password_hash_ok =
         names.password_hash[0] == '\0' || password_hash_is_valid(names.password_hash);
     return account_taken(&facts->email_taken, &facts->handle_taken, pg,
@@ -135,24 +178,55 @@ static enum nova_status identity_look_up_names(struct identity_facts *facts,
                          names.handle[0] != '\0' ? &handle : NULL, &names.user_id, err);
 }
 
-// The account as it is now must be the one whose password was checked.
+static enum nova_status identity_look_up_update(struct identity_facts *facts,
+                                                const struct service_command_context *context,
+                                                struct pg *pg, struct arena *arena,
+                                                struct error *err)
+{
+    struct names names = identity_names(context->call);
+    struct account_digest email, handle;
+    bool own = false;
+    identity_digests(&email, &handle, context->worker->service, &names);
+    facts->handle_change_wait_us =
+        86400 * identity_us(context, SETTING_IDENTITY_HANDLE_CHANGE_DAYS);
+    enum nova_status status = account_has_handle(&own, pg, &names.user_id, &handle, err);
+    facts->handle_is_new = !own;
+    return status == NOVA_OK ? identity_look_up_names(facts, context, pg, arena, err) : status;
+}
+
+// Whether the password is right for the account as it is now: it was checked before the
+// transaction, and once more here if the hash changed since (a new password, or another login's new
+// hash).
+static bool identity_still_matches(const struct service_command_context *context,
+                                   const struct account *now)
+{
+    const struct prepared *prepared = context->prepared;
+    const struct password_cost cost = identity_cost(context->worker->service);
+    const struct account *then = &prepared->account;
+    bool matches = prepared->password_matches;
+    if (!now->found || !then->found || now->password_hash == NULL || then->password_hash == NULL ||
+        !uuid_equal(&now->user_id, &then->user_id))
+        return false;
+    if (strcmp(now->password_hash, then->password_hash) != 0)
+        password_matches(&matches, now->password_hash, prepared->password, &cost);
+    return matches;
+}
+
 static enum nova_status identity_look_up_login(struct identity_facts *facts,
                                                const struct service_command_context *context,
                                                struct pg *pg, struct arena *arena,
                                                struct error *err)
 {
     const Nova__Identity__V2__LoginRequest *request = (const void *)context->call->request->message;
-    const struct prepared *prepared = context->prepared;
     struct account_digest digest;
     struct account now;
+    if (!((const struct prepared *)context->prepared)->password_matches)
+        return NOVA_OK; // refused, after the same work as for an account that is not there
     identity_login_digest(&digest, context->worker->service, request->login);
-    enum nova_status status = account_find(&now, pg, &digest, arena, err);
+    enum nova_status status = account_hold(&now, pg, &digest, arena, err);
     if (status != NOVA_OK)
         return status;
-    bool same = now.found && prepared->account.found && now.password_hash != NULL &&
-                uuid_equal(&now.user_id, &prepared->account.user_id) &&
-                strcmp(now.password_hash, prepared->account.password_hash) == 0;
-    facts->password_matches = same && prepared->password_matches;
+    facts->password_matches = identity_still_matches(context, &now);
     facts->login_user_id = now.user_id;
     return !now.found ? NOVA_OK
                       : sessions_too_many(&facts->session_ids, &facts->session_count, pg,
@@ -180,9 +254,37 @@ static enum nova_status identity_look_up_all(struct identity_facts *facts,
     return sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
 }
 
-static int64_t identity_us(const struct service_command_context *context, enum setting setting_s)
+static enum nova_status identity_look_up_reset(struct identity_facts *facts,
+                                               const struct service_command_context *context,
+                                               struct pg *pg, struct arena *arena,
+                                               struct error *err)
 {
-    return settings_int(service_settings(context->worker->service), setting_s) * INT64_C(1000000);
+    const struct prepared *prepared = context->prepared;
+    facts->password_length_ok = prepared->password_length_ok;
+    facts->password_leaked = prepared->password_leaked;
+    return reset_look_up(facts, context, pg, arena, err);
+}
+
+// The password as it is now must be the one that was checked; behind the lock on the account.
+static enum nova_status identity_look_up_change(struct identity_facts *facts,
+                                                const struct service_command_context *context,
+                                                struct pg *pg, struct arena *arena,
+                                                struct error *err)
+{
+    const Nova__Identity__V2__ChangePasswordRequest *request =
+        (const void *)context->call->request->message;
+    const struct prepared *prepared = context->prepared;
+    const char *checked = prepared->account.password_hash, *now = NULL;
+    struct uuid user_id = id_parse(request->user_id);
+    facts->password_length_ok = prepared->password_length_ok;
+    facts->password_leaked = prepared->password_leaked;
+    enum nova_status status =
+        sessions_of_user(&facts->session_ids, &facts->session_count, pg, &user_id, arena, err);
+    if (status == NOVA_OK)
+        status = account_password(&now, pg, &user_id, arena, err);
+    facts->password_matches =
+        prepared->password_matches && checked != NULL && now != NULL && strcmp(checked, now) == 0;
+    return status;
 }
 
 static const struct {
@@ -193,12 +295,17 @@ static const struct {
 } identity_look_ups[] = {
     {"Register", identity_look_up_names},
     {"ImportUser", identity_look_up_names},
-    {"UpdateUser", identity_look_up_names},
+    {"UpdateUser", identity_look_up_update},
     {"DeleteUser", identity_look_up_deletion},
     {"Login", identity_look_up_login},
     {"RefreshToken", tokens_look_up},
     {"Logout", tokens_look_up},
     {"RevokeAllSessions", identity_look_up_all},
+    {"RequestPasswordReset", reset_look_up_request},
+    {"ResetPassword", identity_look_up_reset},
+    {"ChangePassword", identity_look_up_change},
+    {"RequestEmailVerification", reset_look_up_verification},
+    {"VerifyEmail", reset_look_up_verify},
 };
 
 static enum nova_status identity_look_up(void *context, const struct command *command,
@@ -236,7 +343,9 @@ static enum nova_status identity_secret_matches(void *context, bool *out,
         return NOVA_OK;
     }
     // An importer's or operator's ids are its own, and a file is imported again after years.
-    if (!identity_is(c->call, "Register") || caller_is_privileged(&c->call->caller))
+    bool has_password = identity_is(c->call, "Register") || identity_is(c->call, "ResetPassword") ||
+                        identity_is(c->call, "ChangePassword");
+    if (!has_password || caller_is_privileged(&c->call->caller))
         return NOVA_OK;
     struct password_cost cost = identity_cost(c->worker->service);
     const char *hash = NULL;
@@ -267,6 +376,20 @@ static enum nova_status identity_write_names(const struct service_command_contex
     return account_add(pg, user_id, &email, &handle, hash, err);
 }
 
+// Of a login whose password was right: its hash at the cost of today, if that is another.
+static enum nova_status identity_write_session(const struct service_command_context *context,
+                                               const struct decision *decision, struct pg *pg,
+                                               struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    enum nova_status status = tokens_write(context->worker->service, decision, pg, err);
+    if (status != NOVA_OK || !identity_is(context->call, "Login") ||
+        prepared->password_hash[0] == '\0')
+        return status;
+    return account_rehash(pg, &prepared->account.user_id, prepared->account.password_hash,
+                          prepared->password_hash, err);
+}
+
 static enum nova_status identity_write_inline(void *context, const struct command *command,
                                               const struct decision *decision, struct pg *pg,
                                               struct error *err)
@@ -274,13 +397,24 @@ static enum nova_status identity_write_inline(void *context, const struct comman
     (void)command;
     const struct service_command_context *c = context;
     const struct pending_event *first = &decision->events[0];
+    if (decision->writes_inline)
+        return reset_write_request(c, decision, pg, err);
+    if (strcmp(first->type->type, "user.password_changed") == 0) {
+        const struct prepared *prepared = c->prepared;
+        enum nova_status status = reset_write(decision, pg, prepared->password_hash, err);
+        return status == NOVA_OK ? tokens_write(c->worker->service, decision, pg, err) : status;
+    }
+    if (strcmp(first->type->type, "user.email_verified") == 0)
+        return reset_write_verified(decision, pg, err);
     if (strcmp(first->type->aggregate_type, "session") == 0)
-        return tokens_write(c->worker->service, decision, pg, err);
+        return identity_write_session(c, decision, pg, err);
     if (!identity_is(c->call, "DeleteUser"))
         return identity_write_names(c, decision, pg, err);
     const struct settings *settings = service_settings(c->worker->service);
     enum nova_status status = account_delete(
         pg, &first->aggregate->id, settings_int(settings, SETTING_IDENTITY_NAME_REUSE_DAYS), err);
+    if (status == NOVA_OK)
+        status = mail_forget(pg, &first->aggregate->id, err);
     return status == NOVA_OK ? runtime_person_erase(c->worker->runtime, &first->aggregate->id, err)
                              : status;
 }
@@ -301,25 +435,38 @@ static const struct service_query identity_queries[] = {
 static void *identity_state_create(struct service *service)
 {
     (void)service;
-    return tokens_create();
+    struct identity_state *state = calloc(1, sizeof *state);
+    if (state == NULL)
+        abort();
+    state->tokens = tokens_create();
+    return state;
 }
 
 static void identity_state_destroy(void *state)
 {
-    struct tokens *tokens = state;
-    tokens_destroy(&tokens);
+    struct identity_state *identity = state;
+    tokens_destroy(&identity->tokens);
+    leaked_destroy(&identity->leaked);
+    free(identity);
 }
 
 static enum nova_status identity_start(struct service *service, struct error *err)
 {
-    return tokens_start(service_state(service), service, err);
+    struct identity_state *state = service_state(service);
+    const char *file =
+        settings_text(service_settings(service), SETTING_IDENTITY_LEAKED_PASSWORDS_FILE);
+    enum nova_status status = *file == '\0'
+                                  ? leaked_borrow(&state->leaked, "the filter that ships",
+                                                  leaked_shipped, leaked_shipped_bytes, err)
+                                  : leaked_open(&state->leaked, file, err);
+    return status == NOVA_OK ? tokens_start(state->tokens, service, err) : status;
 }
 
 const struct service_type service_identity = {
     .name = "identity",
     .rules = identity_rules,
     .rule_count = IDENTITY_RULES_COUNT,
-    .heavy = {"Register", "Login"},
+    .heavy = {"Register", "Login", "ResetPassword", "ChangePassword"},
     .heavy_at_once_max = PASSWORD_AT_ONCE,
     .heavy_waiting_max = PASSWORD_WAITING_MAX,
     .queries = identity_queries,

@@ -13,7 +13,7 @@ bool password_normalise(char **out, struct arena *arena, const char *password)
 {
     uint8_t *nfkc = NULL;
     *out = NULL;
-    if (strlen(password) > PASSWORD_BYTES_MAX ||
+    if (strlen(password) > PASSWORD_TYPED_BYTES_MAX ||
         utf8proc_map((const uint8_t *)password, 0, &nfkc,
                      UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT) < 0)
         return false;
@@ -49,6 +49,12 @@ void password_matches(bool *out, const char *hash, const char *normalised,
         (void)!password_hash_raw(dummy, normalised, cost); // the same work, never a match
     else
         *out = crypto_pwhash_str_verify(hash, normalised, strlen(normalised)) == 0;
+}
+
+bool password_needs_rehash(const char *hash, const struct password_cost *cost)
+{
+    return crypto_pwhash_str_needs_rehash(hash, (unsigned long long)cost->passes,
+                                          (size_t)cost->memory_kib * 1024) != 0;
 }
 
 bool password_hash_is_valid(const char *hash)

@@ -4,6 +4,8 @@
 // (identity.c): PASSWORD_AT_ONCE run at once, PASSWORD_WAITING_MAX wait, more are refused at once,
 // so that a storm of logins takes neither the machine nor all workers.
 //
+// Nothing is truncated: what is hashed is the whole normalised password, or it is refused.
+//
 // Threads:   safe from any thread.
 // Errors:    RESOURCE_EXHAUSTED (transient) when there is no memory for a hash.
 // Source:    RFC 9106 (Argon2), OWASP's parameters; PHC string format as libsodium writes it.
@@ -14,8 +16,9 @@
 #include "base/error.h"
 
 enum {
-    PASSWORD_BYTES_MIN = 10, // after NFKC
+    PASSWORD_BYTES_MIN = 8, // after NFKC
     PASSWORD_BYTES_MAX = 1024,
+    PASSWORD_TYPED_BYTES_MAX = 4096, // before it, which may shorten
     PASSWORD_HASH_BYTES = crypto_pwhash_STRBYTES,
 };
 
@@ -36,6 +39,9 @@ MUST_CHECK enum nova_status password_hash(char out[PASSWORD_HASH_BYTES], const c
 // matches, so that time does not tell who exists.
 void password_matches(bool *out, const char *hash, const char *normalised,
                       const struct password_cost *cost);
+
+// True when a hash was made at another cost: a login that knows the password makes it anew.
+bool password_needs_rehash(const char *hash, const struct password_cost *cost);
 
 // True when the text is an Argon2id hash in PHC form that libsodium can check at a bearable cost.
 bool password_hash_is_valid(const char *hash);

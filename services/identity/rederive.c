@@ -96,6 +96,13 @@ static enum nova_status user_updated(struct rederiving *r)
                           personal->handle[0] ? &handle : NULL, r->err);
 }
 
+// The log holds no hash: neither the old password nor one that is not known lets anybody in.
+static enum nova_status user_password_changed(struct rederiving *r)
+{
+    note(&r->rederive->without_password, &r->event->aggregate_id);
+    return account_set_password(r->pg, &r->event->aggregate_id, NULL, r->err);
+}
+
 // Who was deleted is forgotten again: the copy brought the key back.
 static enum nova_status user_deleted(struct rederiving *r)
 {
@@ -151,9 +158,13 @@ static const struct {
     const char *type;
     enum nova_status (*apply)(struct rederiving *r);
 } handlers[] = {
-    {"user.created", user_created},           {"user.updated", user_updated},
-    {"user.deleted", user_deleted},           {"session.started", session_started},
-    {"session.refreshed", session_refreshed}, {"session.revoked", session_revoked},
+    {"user.created", user_created},
+    {"user.updated", user_updated},
+    {"user.password_changed", user_password_changed},
+    {"user.deleted", user_deleted},
+    {"session.started", session_started},
+    {"session.refreshed", session_refreshed},
+    {"session.revoked", session_revoked},
 };
 
 enum nova_status rederive_event(struct rederive *rederive, struct pg *pg, const struct event *event,

@@ -119,7 +119,7 @@ enum nova_status signing_start(struct signing *signing, struct pg *pg,
 
 static enum nova_status signing_read(struct pg_result **rows, struct pg *pg, struct error *err)
 {
-    enum nova_status status = pg_is_connected(pg) ? NOVA_OK : pg_reconnect(pg, err);
+    enum nova_status status = pg_ensure_connected(pg, err);
     return status != NOVA_OK
                ? status
                : pg_query(rows, pg,

@@ -12,6 +12,7 @@
 #include "nova/identity/v2/identity.pb-c.h"
 #include "services/identity/sessions.h"
 #include "services/identity/signing.h"
+#include "services/identity/state.h"
 
 struct tokens {
     struct signing *signing;
@@ -51,13 +52,14 @@ enum nova_status tokens_start(struct tokens *tokens, struct service *service, st
 enum nova_status tokens_user_keys(void *state, struct auth_key *keys, size_t cap, size_t *count,
                                   struct error *err)
 {
-    const struct tokens *tokens = state;
-    return signing_keys(tokens->signing, keys, cap, count, err);
+    const struct identity_state *identity = state;
+    return signing_keys(identity->tokens->signing, keys, cap, count, err);
 }
 
 static const struct tokens *tokens_of(const struct service *service)
 {
-    return service_state(service);
+    const struct identity_state *state = service_state(service);
+    return state->tokens;
 }
 
 // ---- what a refresh token is --------------------------------------------------------------------
@@ -118,6 +120,8 @@ static enum nova_status tokens_write_event(const struct service *service,
                                            struct error *err)
 {
     const struct uuid *id = &event->aggregate->id;
+    if (strcmp(event->type->aggregate_type, "session") != 0)
+        return NOVA_OK; // a password that changed, and ended the sessions behind it
     if (strcmp(event->type->type, "session.revoked") == 0)
         return session_end(pg, id, decision->now_us, err);
     if (strcmp(event->type->type, "session.refreshed") == 0) {

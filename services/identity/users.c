@@ -31,10 +31,15 @@ static bool user_fold(Nova__Identity__V2__User *user, const struct opened_event 
     if (strcmp(type, "user.updated") == 0 && event->personal != NULL) {
         const Nova__Identity__V2__UserUpdatedPersonal *p = (const void *)event->personal;
         user->updated_at_us = event->recorded.occurred_at_us;
+        user->email_verified = user->email_verified && p->email[0] == '\0';
         user_fold_names(user, p->email, p->handle, p->display_name);
         return true;
     }
-    return false;
+    if (strcmp(type, "user.email_verified") == 0) {
+        user->email_verified = true;
+        return true;
+    }
+    return strcmp(type, "user.password_changed") == 0;
 }
 
 // The user of events[0..count), all of one aggregate; NULL when there is none (any more).
@@ -49,8 +54,10 @@ static Nova__Identity__V2__User *user_of_events(struct arena *arena,
             return NULL;
     user->user_id = id_text(arena, id);
     bool own = !uuid_is_nil(&caller->user_id) && uuid_equal(&caller->user_id, id);
-    if (!own && !caller_is_privileged(caller))
+    if (!own && !caller_is_privileged(caller)) {
         user->email = (char *)(uintptr_t)protobuf_c_empty_string;
+        user->email_verified = false;
+    }
     return user;
 }
 
@@ -81,6 +88,20 @@ static enum nova_status users_read(Nova__Identity__V2__User **out, struct servic
                 out[i] = user;
         at += length;
     }
+    return status;
+}
+
+enum nova_status users_email(const char **out, struct runtime *runtime, const struct uuid *user_id,
+                             struct arena *arena, struct error *err)
+{
+    struct opened_event *events = NULL;
+    size_t count = 0;
+    Nova__Identity__V2__User *user = message_new(arena, &nova__identity__v2__user__descriptor);
+    enum nova_status status = runtime_read_many(&events, &count, runtime, user_id, 1, arena, err);
+    bool there = status == NOVA_OK && count > 0;
+    for (size_t i = 0; there && i < count; i++)
+        there = user_fold(user, &events[i]);
+    *out = there ? user->email : NULL;
     return status;
 }
 

@@ -10,6 +10,12 @@
 #pragma once
 #include "services/service.h"
 
+// The user's e-mail address, in the arena, for who sends to it; NULL: there is no such user (any
+// more).
+MUST_CHECK enum nova_status users_email(const char **out, struct runtime *runtime,
+                                        const struct uuid *user_id, struct arena *arena,
+                                        struct error *err);
+
 enum nova_status identity_get_user(struct service_worker *worker, struct service_call *call,
                                    struct error *err);
 enum nova_status identity_get_users(struct service_worker *worker, struct service_call *call,

@@ -79,6 +79,39 @@ def seeds_of_jwt():
           b"LCJhdWQiOiJub3ZhIiwiaWF0Ijo5MDAsImV4cCI6MjAwMH0." + b"A" * 86
 
 
+NEUMANN = ("If you think cryptography is the answer to your problem,\n"
+           "then you don't know what your problem is.\n\n— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBti"
+           "FupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n")
+
+
+def seeds_of_note():
+    yield NEUMANN.encode()
+    yield b"PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n"
+    yield b"PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+
+
+def seeds_of_proof():
+    root = "XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg="
+    leaves = json.loads((ROOT / "test/vectors/leaf_v1.json").read_text())
+    yield f"PeterNeumann/{uuid.UUID(int=5)}\n5\n{root}\n".encode()
+    for leaf in (bytes.fromhex(each["leaf"]) for each in leaves):
+        yield leaf
+        yield json.dumps({"format": "nova-log-proof/v1", "kind": "inclusion", "hashes": [root],
+                          "leaf": base64.b64encode(leaf).decode(), "checkpoint": NEUMANN}).encode()
+    yield json.dumps({"format": "nova-log-proof/v1", "kind": "consistency", "hashes": [root],
+                      "old_checkpoint": NEUMANN, "checkpoint": NEUMANN}).encode()
+
+
+def seeds_of_password():
+    with tempfile.TemporaryDirectory() as work:
+        words, made = pathlib.Path(work) / "words", pathlib.Path(work) / "filter"
+        words.write_text("one password\n")
+        subprocess.run([str(NOVA), "passwords", str(words), str(made), "--one-in", "8"], check=True,
+                       capture_output=True, env=dict(os.environ, NOVA_ROOT=str(ROOT)))
+        yield made.read_bytes()
+    yield "caf\u00e9 noir \ufdfa".encode()
+
+
 def seeds_of_refresh_token():
     head = b"\1" + uuid.UUID(int=5).bytes + (7).to_bytes(8, "big")
     for key in (b"\7" + bytes(31), b"x"):  # the fuzzer's, and another's
@@ -114,7 +147,8 @@ def run(name, seeds):
 
 if __name__ == "__main__":
     FUZZERS = {"check": seeds_of_check, "cloudevents": seeds_of_cloudevents,
-               "import_line": seeds_of_import_line, "jwt": seeds_of_jwt,
+               "import_line": seeds_of_import_line, "jwt": seeds_of_jwt, "note": seeds_of_note,
+               "password": seeds_of_password, "proof": seeds_of_proof,
                "refresh_token": seeds_of_refresh_token, "settings": seeds_of_settings}
     SOURCES = {each.stem[5:] for each in (ROOT / "test/fuzz").glob("fuzz_*.c")}
     assert SOURCES == set(FUZZERS), SOURCES ^ set(FUZZERS)

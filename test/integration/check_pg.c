@@ -352,6 +352,106 @@ static void a_constraint_checked_at_the_end_fails_the_pipeline(void **state)
     assert_int_equal(count_of(pg, "SELECT count(*) FROM late"), 0);
 }
 
+// Sent without waiting; a failure shows only later, so every one of these answers NOVA_OK.
+static void defer(struct pg *pg, const char *sql)
+{
+    struct error err;
+    assert_int_equal(pg_query(NULL, pg, sql, NULL, 0, &err), NOVA_OK);
+}
+
+static void deferred_statements_take_effect_in_order(void **state)
+{
+    struct pg *pg = *state;
+    struct error err;
+    struct pg_result *rows = NULL;
+    must_run(pg, "CREATE TEMP TABLE told (n int)");
+    pg_defer_begin(pg);
+    defer(pg, "BEGIN");
+    defer(pg, "INSERT INTO told VALUES (1)");
+    assert_int_equal(pg_defer_count(pg), 2);
+    assert_int_equal(pg_query(&rows, pg, "SELECT count(*) FROM told", NULL, 0, &err), NOVA_OK);
+    assert_int_equal(pg_get_int8(rows, 0, 0), 1);
+    pg_result_destroy(&rows);
+    assert_int_equal(pg_exec(pg, "INSERT INTO told VALUES (2); INSERT INTO told VALUES (3)", &err),
+                     NOVA_OK);
+    defer(pg, "UPDATE told SET n = n * 2");
+    defer(pg, "COMMIT");
+    assert_int_equal(pg_defer_count(pg), 5);
+    assert_int_equal(pg_defer_end(NULL, pg, &err), NOVA_OK);
+    assert_int_equal(count_of(pg, "SELECT sum(n) FROM told"), 12);
+    pg_defer_begin(pg); // nothing in it
+    assert_int_equal(pg_defer_end(NULL, pg, &err), NOVA_OK);
+}
+
+static void the_first_deferred_failure_is_told_and_nothing_is_committed(void **state)
+{
+    struct pg *pg = *state;
+    struct error err;
+    struct pg_result *rows = NULL;
+    size_t failed_at = 99;
+    must_run(pg, "CREATE TEMP TABLE kept (n int CONSTRAINT kept_n CHECK (n < 3))");
+    pg_defer_begin(pg);
+    defer(pg, "BEGIN");
+    defer(pg, "INSERT INTO kept VALUES (1)");
+    defer(pg, "INSERT INTO kept VALUES (7)");
+    defer(pg, "SELECT 1 / 0"); // fails as well, but as the second
+    defer(pg, "COMMIT");
+    assert_int_equal(pg_defer_end(&failed_at, pg, &err), NOVA_FAILED_PRECONDITION);
+    assert_int_equal(failed_at, 2);
+    assert_string_equal(pg_failed_constraint(pg), "kept_n");
+    pg_rollback(pg);
+    assert_int_equal(count_of(pg, "SELECT count(*) FROM kept"), 0);
+    must_run(pg, "BEGIN");
+    pg_defer_begin(pg);
+    defer(pg, "SELECT 1 / 0");
+    assert_int_equal(pg_query(&rows, pg, "SELECT 1", NULL, 0, &err), NOVA_INVALID_ARGUMENT);
+    assert_null(rows);
+    assert_int_equal(pg_exec(pg, "COMMIT", &err), NOVA_INVALID_ARGUMENT); // is not sent
+    assert_int_equal(pg_query(NULL, pg, "COMMIT", NULL, 0, &err), NOVA_INVALID_ARGUMENT);
+    assert_int_equal(pg_defer_end(&failed_at, pg, &err), NOVA_INVALID_ARGUMENT);
+    assert_int_equal(failed_at, 0);
+    pg_rollback(pg);
+    assert_int_equal(count_of(pg, "SELECT 1"), 1);
+}
+
+static void a_deferred_commit_that_rolled_back_is_a_failure(void **state)
+{
+    struct pg *pg = *state;
+    struct error err;
+    size_t failed_at = 99;
+    must_run(pg, "BEGIN");
+    assert_int_equal(pg_exec(pg, "SELECT 1 / 0", &err), NOVA_INVALID_ARGUMENT);
+    pg_defer_begin(pg);
+    defer(pg, "COMMIT");
+    assert_int_equal(pg_defer_end(&failed_at, pg, &err), NOVA_ABORTED);
+    assert_int_equal(failed_at, 0);
+}
+
+// As with a sync behind each: a client that was stopped in the middle is ended for idling.
+static void a_session_that_idles_behind_deferred_statements_is_ended(void **state)
+{
+    struct pg *pg = *state;
+    struct error err;
+    must_run(pg, "SET idle_in_transaction_session_timeout = 50");
+    struct pg_param pid = pg_int4((int32_t)count_of(pg, "SELECT pg_backend_pid()"));
+    struct pg *other = connect_to_server();
+    pg_defer_begin(pg);
+    defer(pg, "BEGIN");
+    defer(pg, "SELECT 1");
+    for (int64_t left = 1; left > 0;) {
+        struct pg_result *rows =
+            must_query(other, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", &pid, 1);
+        left = pg_get_int8(rows, 0, 0);
+        pg_result_destroy(&rows);
+    }
+    defer(pg, "COMMIT");
+    assert_int_equal(pg_defer_end(NULL, pg, &err), NOVA_UNAVAILABLE);
+    assert_true(err.transient);
+    assert_false(pg_is_connected(pg));
+    pg_rollback(pg);
+    pg_destroy(&other);
+}
+
 static void a_commit_that_rolled_back_is_a_failure(void **state)
 {
     struct pg *pg = *state;
@@ -544,6 +644,10 @@ int main(void)
         CASE(a_failed_pipeline_names_the_statement_and_leaves_nothing),
         CASE(a_statement_first_prepared_behind_a_failure_works_later),
         CASE(a_constraint_checked_at_the_end_fails_the_pipeline),
+        CASE(deferred_statements_take_effect_in_order),
+        CASE(the_first_deferred_failure_is_told_and_nothing_is_committed),
+        CASE(a_deferred_commit_that_rolled_back_is_a_failure),
+        CASE(a_session_that_idles_behind_deferred_statements_is_ended),
         CASE(a_commit_that_rolled_back_is_a_failure),
         CASE(rollback_ends_a_failed_transaction_and_is_harmless_without_one),
         CASE(a_changed_view_is_prepared_anew_at_the_next_attempt),

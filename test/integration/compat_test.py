@@ -119,7 +119,7 @@ def newer():
     """The contracts of tomorrow: a field more in each event, and a type more in each service."""
     described = descriptor_pb2.FileDescriptorSet()
     described.CopyFrom(contracts()[1])
-    names = {f"{aggregate.capitalize()}{event.capitalize()}{end}" for _, aggregate, event, _ in
+    names = {"".join(part.capitalize() for part in f"{aggregate}_{event}".split("_")) + end for _, aggregate, event, _ in
              corpus.event_types() for end in ("", "Personal")}
     for file in described.file:
         for message in file.message_type:
@@ -192,7 +192,7 @@ def a_newer_consumer_reads_an_older_producers_stream():
                 cloud, _ = event_of(message)
                 if (service, cloud.type) not in types:
                     continue
-                name = "".join(part.capitalize() for part in cloud.type.split("."))
+                name = "".join(part.capitalize() for part in cloud.type.replace("_", ".").split("."))
                 event = newer()(f"nova.{service}.v2.{name}").FromString(cloud.binary_data)
                 assert event.SerializeToString() == cloud.binary_data, cloud.type
                 read += 1

@@ -199,8 +199,8 @@ def limits_of_a_user_are_exact():
     exact("identity.Register", "HANDLE_RESERVED", person(), person(handle="admin"))
     exact("identity.Register", "NAME_INVALID", person(display_name="n" * 200),
           person(display_name="n" * 201))
-    exact("identity.Register", "PASSWORD_LENGTH", person(password="p" * 10),
-          person(password="p" * 9))
+    exact("identity.Register", "PASSWORD_LENGTH", person(password="p7!o" * 2),
+          person(password="p7!op7!"))
     exact("identity.Register", "PASSWORD_LENGTH", person(password="p" * 1024),
           person(password="p" * 1025))
     ada = user("ada")

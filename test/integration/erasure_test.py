@@ -157,7 +157,7 @@ def a_rebuilt_projection_does_not_bring_them_back():
 @case
 def the_name_and_the_address_stay_taken_for_a_while():
     """By a keyed hash only: nobody can register as who she was on the day she leaves."""
-    for handle, email in ((MARKS["handle"], "new"), ("new", MARKS["email"])):
+    for handle, email in ((MARKS["handle"], "another"), ("another", MARKS["email"])):
         said = it.nova("call", "identity", "Register", json.dumps(
             {"handle": handle, "email": f"{email}@example.invalid", "display_name": "New",
              "password": "correct horse battery"}), code=1).stderr

@@ -20,13 +20,17 @@ import nacl.signing
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from caller import Caller, methods
-from instance import Instance, case, main, wait_for
+from instance import Instance, case, free_ports, main, wait_for
 from log_check import message_class
+from smtp import Mailbox, text_of
 
 DEADLINE_EXCEEDED, NOT_FOUND = 4, 5
 PASSWORD = "correct horse battery"
 CACHE = "consumer/communication/message_sender_cache"
-it = Instance()
+PORT, = free_ports(1)
+it = Instance(settings={"NOVA_MAIL_SMTP_URL": f"smtp://127.0.0.1:{PORT}",
+                        "NOVA_MAIL_FROM": "no-reply@nova.invalid"})
+box = Mailbox(PORT)
 known = {}
 
 
@@ -50,6 +54,25 @@ def key_ids(service):
 
 
 # ---- one good request for each method -----------------------------------------------------------
+
+def mailed_token(address, number):
+    """The token of the n-th e-mail to somebody."""
+    mails = wait_for("an e-mail", lambda: len(box.to(address)) > number and box.to(address))
+    return next(line for line in text_of(mails[number]).splitlines() if len(line) == 68)
+
+
+def password_answers(call):
+    eve = call("Register", password=PASSWORD, **person("eve")).user_id
+    call("RequestPasswordReset", email="eve@example.invalid")
+    token = mailed_token("eve@example.invalid", 0)
+    assert call("ResetPassword", token=token, new_password=f"new {PASSWORD}").user_id == eve
+    assert call("ChangePassword", eve, user_id=eve, old_password=f"new {PASSWORD}",
+                new_password=PASSWORD).changed_at_us > 0
+    call("RequestEmailVerification", eve, user_id=eve)
+    token = mailed_token("eve@example.invalid", 1)
+    assert call("VerifyEmail", token=token).user_id == eve
+    assert call("GetUser", eve, user_id=eve).user.email_verified
+
 
 def identity_answers(caller):
     def call(method, *who, **fields):
@@ -79,6 +102,7 @@ def identity_answers(caller):
     assert call("DeleteUser", gone, user_id=gone).deleted_at_us > 0
     assert [each.user_id for each in call("GetUsers", user_ids=[gone, bob]).users] == [bob]
     assert [each.kty for each in call("GetJwks").keys] == ["OKP"]
+    password_answers(call)
     known.update(ada=ada, bob=bob, token=login.access_token, session=login.session_id)
 
 
@@ -156,7 +180,7 @@ def search_answers(caller):
     assert asked.prefix == "quan" and list(asked.suggestions) == ["quantum"], asked
     assert list(call("Suggest", prefix="hello @ad").suggestions) == ["hello @ada"]
     stats = call("GetIndexStats")
-    assert (stats.users, stats.posts, stats.hashtags, stats.generation) == (2, 2, 3, 1), stats
+    assert (stats.users, stats.posts, stats.hashtags, stats.generation) == (3, 2, 3, 1), stats
 
 
 @case
@@ -218,7 +242,8 @@ def a_token_is_verified_by_others_with_the_published_key():
     verify.verify(f"{head}.{body}".encode(), decoded(signature))
     assert (claims["sub"], claims["sid"], claims["aud"], claims["iss"]) == (
         known["ada"], known["session"], "nova", "identity"), claims
-    assert claims["iat"] <= time.time() + 60 and claims["exp"] > claims["iat"]
+    assert claims["nbf"] == claims["iat"] <= time.time() + 60 and claims["exp"] > claims["iat"]
+    assert set(claims) == {"iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti"}, claims
     try:
         verify.verify(f"{head}.{body}x".encode(), decoded(signature))
     except nacl.exceptions.BadSignatureError:
@@ -326,6 +351,6 @@ def a_position_is_waited_for_until_the_deadline():
 
 
 if __name__ == "__main__":
-    with it:
+    with it, box:
         it.up()
         raise SystemExit(main())

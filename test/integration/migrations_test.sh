@@ -142,6 +142,23 @@ refused an_auditor_sees_no_refresh_token "permission denied" auditor \
 refused an_operator_sees_no_refresh_token "permission denied" operator \
   "SELECT * FROM identity.refresh_token"
 
+# E-mails that wait, and the tokens in them: a hash and nothing else, and nobody else's to read.
+refused a_token_that_was_sent_is_not_kept_itself "mail_token_hash" $me \
+  "INSERT INTO identity.mail_token VALUES ('password_reset', 'd', $(id 7), $(id 1), 'a token', now())"
+refused a_token_has_a_purpose_that_is_known "mail_token_purpose" $me \
+  "INSERT INTO identity.mail_token VALUES ('anything', 'd', $(id 7), $(id 1), sha256(''), now())"
+refused an_effect_is_of_a_known_kind "effect_kind" $me "INSERT INTO identity.effect
+  VALUES ($(id 7), 'anything', $(id 1), 'd', now(), now(), 0, now())"
+refused an_effect_that_is_done_says_what_came_of_it "effect_done" $me "INSERT INTO identity.effect
+  VALUES ($(id 7), 'password_reset', $(id 1), 'd', now(), now(), 0, now(), now())"
+refused an_operator_sees_no_token_that_was_sent "permission denied" operator \
+  "SELECT * FROM identity.mail_token"
+refused an_operator_sees_not_whom_an_effect_is_for "permission denied" operator \
+  "SELECT user_id FROM identity.effect"
+allowed an_operator_sees_how_many_effects_wait operator \
+  "SELECT count(*), min(created_at) FROM identity.effect WHERE done_at IS NULL"
+refused an_auditor_sees_no_effect "permission denied" auditor "SELECT kind FROM identity.effect"
+
 # Leases.
 allowed a_relay_takes_its_lease identity_relay \
   "UPDATE identity.relay_lease SET owner = $(id 1), owner_name = 'a', epoch = epoch + 1,
@@ -184,6 +201,10 @@ refused the_consumer_cannot_drop_a_generation "must be owner" content_consumer \
 refused another_service_cannot_read_it "permission denied" communication_service \
   "SELECT * FROM content.post"
 allowed an_operator_drops_a_generation operator "DROP SCHEMA views_g2 CASCADE"
+refused an_operators_own_rights_forget_nobody "permission denied" operator \
+  "UPDATE content.person_key SET wrapped = NULL, erased_at = now()"
+allowed an_operator_acts_as_a_consumer_where_it_says_so operator \
+  "SET LOCAL ROLE content_consumer; UPDATE content.person_key SET wrapped = NULL, erased_at = now()"
 refused an_operator_builds_nothing_in_identity "permission denied" operator \
   "CREATE TABLE identity.mine (id bigint)"
 
@@ -221,17 +242,24 @@ service person_key: SELECT INSERT [UPDATE]
 operator relay_lease: SELECT [UPDATE]
 relay relay_lease: SELECT [UPDATE]
 service snapshot: SELECT INSERT UPDATE DELETE'
-expected_inbox='consumer checkpoint: SELECT INSERT UPDATE
+expected_inbox='auditor audit_event: SELECT
+operator audit_event: SELECT [INSERT]
+auditor checkpoint: SELECT
+consumer checkpoint: SELECT INSERT UPDATE
 operator checkpoint: SELECT INSERT UPDATE DELETE
 service checkpoint: SELECT
 consumer consumer_lease: SELECT INSERT UPDATE
 operator consumer_lease: SELECT INSERT UPDATE
+auditor dead_letter: SELECT
 consumer dead_letter: SELECT INSERT UPDATE DELETE
 operator dead_letter: SELECT INSERT UPDATE DELETE
 consumer generation: SELECT INSERT UPDATE
 operator generation: SELECT INSERT UPDATE
 service generation: SELECT'
 expected_identity='service account: SELECT INSERT UPDATE DELETE
+operator effect: [SELECT]
+service effect: SELECT INSERT UPDATE DELETE
+service mail_token: SELECT INSERT UPDATE DELETE
 service refresh_token: SELECT INSERT UPDATE DELETE
 service session: SELECT INSERT UPDATE DELETE
 service signing_key: SELECT INSERT'

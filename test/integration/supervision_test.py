@@ -53,6 +53,18 @@ def works(it):
         assert caller.call("content", "GetPost", post_id=post).post.title == "it works"
 
 
+@case
+def the_first_calls_behind_a_restart_of_postgresql_are_answered():
+    """No worker keeps a connection that ended meanwhile until somebody's command fails of it."""
+    it = shared()
+    works(it)
+    before = it.state("postgres")
+    os.kill(before["pid"], signal.SIGKILL)
+    it.ready_again("postgres", before["starts"])
+    for _ in range(8):  # more than any service has workers
+        works(it)
+
+
 # ---- liveness ------------------------------------------------------------------------------------
 
 @case

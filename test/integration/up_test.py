@@ -218,6 +218,9 @@ def down_stops_everything_and_a_new_up_finds_the_data():
         wait_for(f"process {pid} to end", lambda: is_dead(pid))
     assert "does not run" in it.nova("status", code=1).stderr
     assert "does not run" in it.nova("down").stderr
+    for words in (["call", "search", "GetIndexStats"], ["log", "query"], ["log", "tail"],
+                  ["relay", "status"]):
+        assert f"nothing runs in {it.home}, ./nova up" in it.nova(*words, code=1).stderr, words
     it.up()
     assert it.sql("select n from kept") == [(7,)]
 

@@ -22,7 +22,8 @@ def event_types():
 
 
 def payload_class(service, aggregate, event, personal=False):
-    name = f"{aggregate.capitalize()}{event.capitalize()}{'Personal' if personal else ''}"
+    words = "".join(word.capitalize() for word in f"{aggregate}_{event}".split("_"))
+    name = f"{words}{'Personal' if personal else ''}"
     return message_class(f"nova.{service}.v2.{name}")
 
 
@@ -33,7 +34,8 @@ def files(service, aggregate, event):
 def events():
     """Every file's content, in an order in which the events can have happened."""
     found = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/*.json"))]
-    lives = ["created", "started", "sent", "updated", "edited", "read", "refreshed",
+    lives = ["created", "started", "sent", "updated", "password_changed",
+             "email_verified", "edited", "read", "refreshed",
              "revoked", "deleted"]
     first = ["user", "session", "post", "comment", "conversation", "message"]
     return sorted(found, key=lambda each: (

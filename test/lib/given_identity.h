@@ -18,6 +18,8 @@ static inline struct given identity_given(const char *caller, struct identity_fa
     *facts = (struct identity_facts){.password_length_ok = true,
                                      .password_hash_ok = true,
                                      .password_matches = true,
+                                     .handle_is_new = true,
+                                     .handle_change_wait_us = 1000000,
                                      .token_lifetime_us = 3600000000,
                                      .refresh_lifetime_us = 7200000000,
                                      .session_lifetime_us = 9000000000,

@@ -10,7 +10,7 @@ NONCE_BYTES = 24
 
 def message_name(service, type_name):
     """"post.created" -> "nova.content.v2.PostCreated"."""
-    return f"nova.{service}.v2." + "".join(part.capitalize() for part in type_name.split("."))
+    return f"nova.{service}.v2." + "".join(part.capitalize() for part in type_name.replace("_", ".").split("."))
 
 
 class Opener:

@@ -10,6 +10,7 @@ LINES_MAX = 800
 # A folder may include its own headers and those of the folders named here.
 MAY_INCLUDE = {
     "base": [],
+    "audit": ["base"],
     "proto": ["base"],
     "pg": ["base"],
     "bus": ["base", "proto"],
@@ -19,10 +20,10 @@ MAY_INCLUDE = {
     "inbox": ["base", "proto", "pg", "bus", "aggregates"],
     "projections": ["base", "proto", "pg", "bus", "inbox"],
     "services": ["base", "proto", "pg", "bus", "aggregates", "inbox", "projections"],
-    "cli": ["base", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
+    "cli": ["base", "audit", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
             "projections", "services"],
     "bench": ["base", "proto", "pg", "bus", "aggregates"],
-    "test": ["base", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
+    "test": ["base", "audit", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
              "projections", "services", "cli"],
 }
 # Pure files decide only; they include nothing that does I/O.
@@ -30,7 +31,7 @@ PURE = ["outbox-relay/settle.h", "outbox-relay/settle.c", "outbox-relay/relay_st
         "outbox-relay/relay_state.c", "outbox-relay/recover_plan.h",
         "outbox-relay/recover_plan.c", "cli/supervise.h", "cli/supervise.c",
         "inbox/inbox_state.h", "inbox/inbox_state.c"]
-PURE_FOLDERS = ["aggregates/core", "aggregates/identity", "aggregates/content",
+PURE_FOLDERS = ["audit", "aggregates/core", "aggregates/identity", "aggregates/content",
                 "aggregates/communication"]
 IO_HEADERS = re.compile(
     r'#include\s+[<"](stdio|unistd|sys/|libpq|nats|pthread|time\.|fcntl|pg/|bus/|aggregates/runtime)')

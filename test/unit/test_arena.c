@@ -40,6 +40,27 @@ static void a_reset_gives_zeroed_memory_again(void **state)
     arena_destroy(&arena);
 }
 
+static void what_a_large_batch_left_is_used_again_zeroed(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    unsigned char *first[4] = {NULL};
+    for (int round = 0; round < 4; round++) {
+        for (size_t bytes = 0; bytes < 2 * ARENA_KEPT_BYTES; bytes += 1000) {
+            unsigned char *now = arena_alloc(arena, 1000);
+            for (size_t i = 0; i < 1000; i++)
+                assert_int_equal(now[i], 0);
+            memset(now, 0xff, 1000);
+            if (!first[round])
+                first[round] = now;
+        }
+        memset(arena_alloc(arena, 2 * ARENA_BLOCK_BYTES), 0xff, 2 * ARENA_BLOCK_BYTES);
+        arena_reset(arena);
+        assert_ptr_equal(first[round], first[0]);
+    }
+    arena_destroy(&arena);
+}
+
 static void texts_are_copied_and_formatted(void **state)
 {
     (void)state;
@@ -66,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocations_are_zeroed_aligned_and_apart),
         cmocka_unit_test(a_reset_gives_zeroed_memory_again),
+        cmocka_unit_test(what_a_large_batch_left_is_used_again_zeroed),
         cmocka_unit_test(texts_are_copied_and_formatted),
         cmocka_unit_test(destroying_nothing_is_harmless),
     };

@@ -67,6 +67,26 @@ static void names_of_a_wrong_form_are_refused(void **state)
     }
 }
 
+static void what_looks_like_a_reserved_name_is_reserved(void **state)
+{
+    (void)state;
+    static const char *const reserved[] = {
+        "admin",  "ADMIN",  "a.d.m.i.n", "_admin_",     "adm1n",     "adrnin",
+        "ADRN1N", "4dm1n",  "supp0rt",   "5upport",     "lnfo",      "aIl",
+        "a1l",    "vvvvvv", "www",       "n0va",        "m0derator", "rnoderator",
+        "w-w-w",  "R00T",   "sy5tem",    "post-master", "5ecurity"};
+    static const char *const free_names[] = {
+        "member5", "user5_",   "n0v4",   "ada",        "ali",      "admins-friend",
+        "admi",    "nova2018", "admn",   "administer", "bob.root", "wwwv",
+        "jo",      "ada_1",    "rooted", "iI",         "u0.1"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (!handle_is_reserved(reserved[i]))
+            fail_msg("%s is not reserved", reserved[i]);
+    for (size_t i = 0; i < sizeof free_names / sizeof *free_names; i++)
+        if (handle_is_reserved(free_names[i]))
+            fail_msg("%s is reserved", free_names[i]);
+}
+
 static void what_is_taken_is_refused(void **state)
 {
     (void)state;
@@ -88,6 +108,10 @@ static void what_is_taken_is_refused(void **state)
     facts.password_length_ok = false;
     when(&given, "Register", &request);
     then_rejected(&given, IDENTITY_PASSWORD_LENGTH);
+    given = identity_given("", &facts);
+    facts.password_leaked = true;
+    when(&given, "Register", &request);
+    then_rejected(&given, IDENTITY_PASSWORD_LEAKED);
 }
 
 // ---- ImportUser ---------------------------------------------------------------------------------
@@ -139,6 +163,46 @@ static void a_user_changes_what_is_theirs(void **state)
     given_user(&given);
     when(&given, "UpdateUser", &request);
     then_event(&given, "user.updated");
+}
+
+// One who changes it may not again until the wait is over; in other letters it is the same handle.
+static void a_handle_is_changed_at_a_bounded_rate(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    struct uuid id = id_parse(USER);
+    Nova__Identity__V2__UpdateUserRequest request = NOVA__IDENTITY__V2__UPDATE_USER_REQUEST__INIT;
+    request.user_id = USER;
+    request.handle = "countess";
+    const struct {
+        const char *caller;
+        bool is_new;
+        int64_t wait_us;
+        bool refused;
+    } cases[] = {{USER, true, 1000000, true},
+                 {USER, true, 999999, false},
+                 {USER, false, 1000000, false},
+                 {"importer", true, 1000000, false}};
+    struct given given = identity_given(USER, &facts);
+    given_user(&given);
+    when(&given, "UpdateUser", &request);
+    const Nova__Identity__V2__UserUpdated *first = (const void *)given.decision.events[0].payload;
+    assert_true(first->handle_changed);
+    then_event(&given, "user.updated");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        given = identity_given(cases[i].caller, &facts);
+        facts.handle_is_new = cases[i].is_new;
+        facts.handle_change_wait_us = cases[i].wait_us;
+        given_user(&given);
+        Nova__Identity__V2__UserUpdated *changed =
+            given_past(&given, "identity", "user.updated", &id);
+        changed->handle_changed = true;
+        when(&given, "UpdateUser", &request);
+        if (cases[i].refused)
+            then_rejected(&given, IDENTITY_HANDLE_CHANGED_LATELY);
+        else
+            then_event(&given, "user.updated");
+    }
 }
 
 static void a_deletion_ends_the_sessions(void **state)
@@ -233,7 +297,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_comes_may_register),
         cmocka_unit_test(names_of_a_wrong_form_are_refused),
+        cmocka_unit_test(what_looks_like_a_reserved_name_is_reserved),
         cmocka_unit_test(what_is_taken_is_refused),
+        cmocka_unit_test(a_handle_is_changed_at_a_bounded_rate),
         cmocka_unit_test(only_importers_bring_users_in),
         cmocka_unit_test(a_user_changes_what_is_theirs),
         cmocka_unit_test(a_deletion_ends_the_sessions),

@@ -379,7 +379,7 @@ static void all_sessions_end_but_the_one_to_keep(void **state)
 static void every_rejection_was_produced(void **state)
 {
     (void)state;
-    then_all_were_produced(IDENTITY_SESSIONS_FROM, IDENTITY_REJECTION_COUNT);
+    then_all_were_produced(IDENTITY_SESSIONS_FROM, IDENTITY_MAIL_FROM);
 }
 
 int main(void)
