@@ -176,7 +176,8 @@ void up_summarise(const struct up *up)
 {
     static const char examples[] =
         "  ./nova call search SearchPosts '{\"query\": \"coffee #nova\"}'\n"
-        "  ./nova call identity Register '{\"handle\": \"grace\", \"email\": \"grace@example.invalid\","
+        "  ./nova call identity Register '{\"handle\": \"grace\", \"email\": "
+        "\"grace@example.invalid\","
         " \"display_name\": \"Grace\", \"password\": \"a long password\"}'\n"
         "  ./nova log query --type post.created --limit 3\n"
         "  ./nova log tail\n"
