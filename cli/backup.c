@@ -13,6 +13,7 @@
 #include "base/access.h"
 #include "base/timestamp.h"
 #include "bus/topology.h"
+#include "cli/client.h"
 #include "cli/command.h"
 #include "cli/home.h"
 #include "cli/server.h"
@@ -69,16 +70,15 @@ static enum nova_status backup_check(struct backup *backup, struct error *err)
 static enum nova_status backup_log(struct backup *backup, json_t *logs, const char *service,
                                    struct error *err)
 {
-    char url[ACCESS_URL_BYTES], sql[SQL_BYTES], log_id[UUID_TEXT_BYTES];
+    char sql[SQL_BYTES], log_id[UUID_TEXT_BYTES];
     struct pg *pg = NULL;
     struct pg_result *row = NULL;
     snprintf(sql, sizeof sql,
              "SELECT (SELECT log_id FROM %s.log ORDER BY started_at DESC LIMIT 1),"
              " coalesce(max(position), 0), count(*) FROM %s.outbox",
              service, service);
-    enum nova_status status = access_postgres_url(url, backup->settings, service, "operator", err);
-    if (status == NOVA_OK)
-        status = pg_connect(&pg, url, "nova backup", err);
+    enum nova_status status =
+        client_postgres(&pg, backup->settings, service, "operator", "nova backup", err);
     if (status == NOVA_OK)
         status = pg_query(&row, pg, sql, NULL, 0, err);
     if (status == NOVA_OK) {

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/access.h"
 #include "base/nearest.h"
@@ -28,6 +29,18 @@ enum nova_status client_open(struct client *out, const struct settings *settings
     if (status != NOVA_OK || bus_connect(&out->connection, &options, err) == NOVA_OK)
         return status;
     return home_unreached(settings, err);
+}
+
+enum nova_status client_postgres(struct pg **out, const struct settings *settings,
+                                 const char *service, const char *role, const char *name,
+                                 struct error *err)
+{
+    char url[ACCESS_URL_BYTES];
+    enum nova_status status = access_postgres_url(url, settings, service, role, err);
+    if (status == NOVA_OK && pg_connect(out, url, name, err) != NOVA_OK)
+        status = home_unreached(settings, err);
+    explicit_bzero(url, sizeof url);
+    return status;
 }
 
 void client_close(struct client *client)

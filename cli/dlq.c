@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/access.h"
 #include "base/timestamp.h"
 #include "bus/cloudevents.h"
+#include "cli/client.h"
 #include "cli/command.h"
 #include "cli/log_event.h"
 #include "proto/contract.h"
@@ -55,12 +55,7 @@ void dlq_params(struct pg_param out[DLQ_PARAMS], const struct dlq_filter *filter
 enum nova_status dlq_connect(struct pg **out, const struct settings *settings, const char *service,
                              const char *role, struct error *err)
 {
-    char url[ACCESS_URL_BYTES];
-    enum nova_status status = access_postgres_url(url, settings, service, role, err);
-    if (status == NOVA_OK)
-        status = pg_connect(out, url, "nova dlq", err);
-    explicit_bzero(url, sizeof url);
-    return status;
+    return client_postgres(out, settings, service, role, "nova dlq", err);
 }
 
 enum nova_status dlq_count(int64_t *out, const struct settings *settings,

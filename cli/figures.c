@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/access.h"
 #include "base/timestamp.h"
 #include "bus/topology.h"
 #include "cli/client.h"
@@ -16,12 +15,7 @@ enum { SQL_BYTES = 1024 };
 static enum nova_status connect_operator(struct pg **out, const struct settings *settings,
                                          const char *service, struct error *err)
 {
-    char url[ACCESS_URL_BYTES];
-    enum nova_status status = access_postgres_url(url, settings, service, "operator", err);
-    if (status == NOVA_OK)
-        status = pg_connect(out, url, "nova status", err);
-    explicit_bzero(url, sizeof url);
-    return status;
+    return client_postgres(out, settings, service, "operator", "nova status", err);
 }
 
 int64_t figures_sum(const json_t *list, const char *key)

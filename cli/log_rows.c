@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#include "base/access.h"
-#include "cli/home.h"
+#include "cli/client.h"
 
 // In the order of LOG_COLUMNS.
 enum column {
@@ -28,12 +27,7 @@ enum column {
 enum nova_status log_connect(struct pg **out, const struct settings *settings, const char *service,
                              struct error *err)
 {
-    char url[ACCESS_URL_BYTES];
-    enum nova_status status = access_postgres_url(url, settings, service, "auditor", err);
-    if (status == NOVA_OK && pg_connect(out, url, "nova log", err) != NOVA_OK)
-        status = home_unreached(settings, err);
-    explicit_bzero(url, sizeof url);
-    return status;
+    return client_postgres(out, settings, service, "auditor", "nova log", err);
 }
 
 struct event log_row_event(const struct pg_result *rows, size_t row)

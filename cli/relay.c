@@ -7,12 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/access.h"
 #include "base/nearest.h"
 #include "base/timestamp.h"
 #include "bus/topology.h"
 #include "cli/client.h"
-#include "cli/home.h"
 #include "pg/pg.h"
 
 enum { SERVICES_MAX = 16, SQL_BYTES = 1024, LOOK_MS = 50, WAIT_MS_MAX = 30000 };
@@ -37,12 +35,7 @@ const char *relay_service(const char *word)
 static enum nova_status connect_operator(struct pg **out, const struct settings *settings,
                                          const char *service, struct error *err)
 {
-    char url[ACCESS_URL_BYTES];
-    enum nova_status status = access_postgres_url(url, settings, service, "operator", err);
-    if (status == NOVA_OK)
-        status = pg_connect(out, url, "nova relay", err);
-    explicit_bzero(url, sizeof url);
-    return status;
+    return client_postgres(out, settings, service, "operator", "nova relay", err);
 }
 
 // ---- status -------------------------------------------------------------------------------------
