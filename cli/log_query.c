@@ -8,6 +8,7 @@
 
 #include "base/event.h"
 #include "base/timestamp.h"
+#include "bus/member.h"
 #include "bus/topology.h"
 #include "cli/command.h"
 #include "cli/log.h"
@@ -25,6 +26,7 @@ struct query {
     struct uuid aggregate_id, correlation_id;
     int64_t since_us, until_us, occurred_since_us, occurred_until_us; // 0: not asked
     int64_t limit;                                                    // 0: all
+    struct member member;
     bool sealed;
     enum log_format format;
 };
@@ -95,6 +97,8 @@ static bool parse_value(struct query *query, const char *option, const char *val
         return log_parse_time(&query->occurred_since_us, value);
     else if (strcmp(option, "--occurred-until") == 0)
         return log_parse_time(&query->occurred_until_us, value);
+    else if (strcmp(option, "--member") == 0)
+        return member_parse(&query->member, value);
     else if (strcmp(option, "--limit") == 0)
         return (query->limit = parse_number(value, &end)) > 0 && *end == '\0';
     else
@@ -104,9 +108,10 @@ static bool parse_value(struct query *query, const char *option, const char *val
 
 static bool is_known(const char *option)
 {
-    static const char *const options[] = {
-        "--service", "--type",  "--actor",          "--aggregate",      "--correlation",
-        "--since",   "--until", "--occurred-since", "--occurred-until", "--limit"};
+    static const char *const options[] = {"--service",   "--type",           "--actor",
+                                          "--aggregate", "--correlation",    "--since",
+                                          "--until",     "--occurred-since", "--occurred-until",
+                                          "--limit",     "--member"};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (strcmp(option, options[i]) == 0)
             return true;
@@ -142,7 +147,8 @@ static int parse_arguments(struct query *query, int argc, char **argv)
         else if (i + 1 == argc || !parse_value(query, argv[i], argv[i + 1]))
             return command_usage("log", "%s wants %s", argv[i],
                                  strstr(argv[i], "since") || strstr(argv[i], "until") ? LOG_TIMES
-                                 : strcmp(argv[i], "--limit") == 0 ? "a number above 0"
+                                 : strcmp(argv[i], "--limit") == 0  ? "a number above 0"
+                                 : strcmp(argv[i], "--member") == 0 ? MEMBER_IS
                                  : strcmp(argv[i], "--aggregate") == 0 ||
                                          strcmp(argv[i], "--correlation") == 0
                                      ? "a UUID"
@@ -183,18 +189,22 @@ static struct pg_param time_param(int64_t unix_us)
     return unix_us != 0 ? param : null;
 }
 
-static enum nova_status source_decode(struct source *source, struct log_keys *keys,
-                                      const struct pg_result *rows, struct error *err)
+// The rows that the member has: a group is a matter of partitions, which the outbox does not know.
+static enum nova_status source_decode(struct source *source, const struct member *member,
+                                      struct log_keys *keys, const struct pg_result *rows,
+                                      struct error *err)
 {
     struct event events[LOG_EVENTS_MAX];
     const char *traceparents[LOG_EVENTS_MAX];
-    source->count = pg_rows(rows);
-    source->next = 0;
-    for (size_t row = 0; row < source->count; row++) {
-        events[row] = log_row_event(rows, row);
-        traceparents[row] = log_row_traceparent(rows, row);
-        source->recorded_us[row] = events[row].recorded_at_us;
-        source->position = events[row].position;
+    source->count = source->next = 0;
+    for (size_t row = 0; row < pg_rows(rows); row++) {
+        struct event *event = &events[source->count];
+        *event = log_row_event(rows, row);
+        source->position = event->position;
+        if (!member_has(member, &event->aggregate_id))
+            continue;
+        traceparents[source->count] = log_row_traceparent(rows, row);
+        source->recorded_us[source->count++] = event->recorded_at_us;
     }
     return log_events_json(source->events, keys, source->service, events, traceparents,
                            source->count, err);
@@ -218,8 +228,8 @@ static enum nova_status source_fill(struct source *source, const struct query *q
     };
     enum nova_status status = pg_query(&rows, source->pg, source->sql, params, 10, err);
     if (status == NOVA_OK)
-        status = source_decode(source, keys, rows, err);
-    source->at_end = status != NOVA_OK || source->count < LOG_EVENTS_MAX;
+        status = source_decode(source, &query->member, keys, rows, err);
+    source->at_end = status != NOVA_OK || pg_rows(rows) < LOG_EVENTS_MAX;
     if (status != NOVA_OK)
         source->count = 0;
     pg_result_destroy(&rows);
@@ -235,7 +245,7 @@ static struct source *first_of(struct source *sources, size_t count, const struc
     struct source *first = NULL;
     for (size_t i = 0; i < count && *status == NOVA_OK; i++) {
         struct source *source = &sources[i];
-        if (source->next == source->count && !source->at_end)
+        while (source->next == source->count && !source->at_end && *status == NOVA_OK)
             *status = source_fill(source, query, keys, err);
         if (source->next < source->count &&
             (first == NULL || source->recorded_us[source->next] < first->recorded_us[first->next]))

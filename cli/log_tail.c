@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bus/cloudevents.h"
+#include "bus/member.h"
 #include "bus/topology.h"
 #include "cli/client.h"
 #include "cli/command.h"
@@ -29,6 +30,7 @@ struct tail {
     jsCtx *js;
     struct arena *arena;
     enum log_format format;
+    struct member member;
     size_t count;
     struct followed followed[STREAMS_MAX];
 };
@@ -51,6 +53,8 @@ static enum nova_status print_message(struct tail *tail, const char *service, na
     json_t *json = NULL;
     arena_reset(tail->arena);
     enum nova_status status = cloudevents_decode(&event, &extra, tail->arena, service, body, err);
+    if (status == NOVA_OK && !member_has(&tail->member, &event.aggregate_id))
+        return NOVA_OK;
     if (status == NOVA_OK)
         status = log_events_json(&json, tail->keys, service, &event, &extra.traceparent, 1, err);
     if (status == NOVA_OK)
@@ -171,6 +175,11 @@ int log_tail(const struct settings *settings, int argc, char **argv)
             tail.format = LOG_FORMAT_JSON;
         else if (strcmp(argv[i], "--sealed") == 0)
             sealed = true;
+        else if (strcmp(argv[i], "--member") == 0 && i + 1 < argc &&
+                 member_parse(&tail.member, argv[i + 1]))
+            i++;
+        else if (strcmp(argv[i], "--member") == 0)
+            return command_usage("log", "--member wants " MEMBER_IS);
         else if (argv[i][0] == '-' || subject != NULL)
             return command_usage("log", "log tail takes no '%s'", argv[i]);
         else

@@ -488,8 +488,11 @@ BEHAVIOURS = [
             {STORE}of_two_with_one_name_one_is_active_and_the_other_takes_over"""),
     Row("consumer_groups", "10. Consumer groups",
         "disjoint and complete over the members; bad sizes are errors",
-        f"{STORE}partitions_are_disjoint_and_together_everything",
-        "consumers of some of the partitions, and so their bad sizes"),
+        f"""{STORE}partitions_are_disjoint_and_together_everything
+            {STORE}members_of_a_group_share_a_log_and_bad_sizes_are_errors
+            {STORE}each_member_that_follows_is_told_of_its_own_events
+            unit/test_member/each_aggregate_is_exactly_one_members
+            unit/test_member/a_member_is_two_numbers"""),
     Row("correlation_and_causation", "11. Correlation and causation",
         "correlation is copied; causation is the direct cause",
         f"{STORE}correlation_is_copied_and_causation_is_the_direct_cause"),

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 import uuid
@@ -19,7 +20,7 @@ import psycopg2
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from caller import Caller
-from instance import Instance, case, main, wait_for
+from instance import NOVA, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, event_of, message_class
 from nats import Nats
 from own import Own, supervisor_held, without
@@ -417,6 +418,59 @@ def partitions_are_disjoint_and_together_everything():
             assert int(subject.rsplit(".", 1)[1]) == fnv % PARTITIONS, (subject, aggregate)
             assert owners.setdefault(aggregate, subject.rsplit(".", 1)[1]) == subject.rsplit(
                 ".", 1)[1]
+
+
+def member_log(member=None):
+    group = ("--member", member) if member else ()
+    done = it.nova("log", "query", "--service", "content", "--json", *group)
+    return [(event["aggregate_id"], event["event_id"]) for event in
+            map(json.loads, done.stdout.splitlines())]
+
+
+@case
+def members_of_a_group_share_a_log_and_bad_sizes_are_errors():
+    append_and_commit(it, count=600)  # more than a page
+    everything = member_log()
+    for size in (1, 3):
+        shares = [member_log(f"{number}/{size}") for number in range(1, size + 1)]
+        owners = [{aggregate for aggregate, _ in share} for share in shares]
+        assert sorted(sum(shares, [])) == sorted(everything), size
+        assert len(set().union(*owners)) == sum(map(len, owners)), size
+        for share in shares:  # each in the log's order
+            mine = set(share)
+            assert [event for event in everything if event in mine] == share, size
+    for bad in ("0/4", "5/4", "1/65", "1/0", "3", "1/2/3", "a/b"):
+        for reader in ("query", "tail"):
+            refused = it.nova("log", reader, "--member", bad, code=2)
+            assert "2/4: the second of four" in refused.stderr, (reader, bad, refused.stderr)
+
+
+@case
+def each_member_that_follows_is_told_of_its_own_events():
+    followers = [subprocess.Popen([str(NOVA), "log", "tail", "nova.evt.content.>", "--json",
+                                   "--member", f"{number}/2"], env=it.environment(), text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                 for number in (1, 2)]
+    try:
+        for each in followers:
+            assert "from now on" in each.stderr.readline()
+        new, told = set(append_and_commit(it, count=40)), [[], []]
+        readers = [threading.Thread(target=lambda each=each, out=out: out.extend(
+            json.loads(line)["event_id"] for line in each.stdout), daemon=True)
+            for each, out in zip(followers, told)]
+        for each in readers:
+            each.start()
+        wait_for("both to have been told", lambda: len(told[0]) + len(told[1]) >= 40)
+    finally:
+        for each in followers:
+            each.send_signal(signal.SIGINT)
+    for each, reader in zip(followers, readers):
+        reader.join(30)
+        assert each.wait(30) == 0
+        each.stdout.close()
+        each.stderr.close()
+    assert len(told[0]) + len(told[1]) == 40 and set(told[0]) | set(told[1]) == new
+    assert told[0] and told[1]
 
 
 @case
