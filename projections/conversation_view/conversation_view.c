@@ -6,20 +6,28 @@
 // after its author's deletion meets the tombstone in `gone`, so either order ends the same.
 #include "nova/communication/v2/communication.pb-c.h"
 #include "projections/apply.h"
+#include "projections/columns.h"
 
-static enum nova_status add_members(const struct inbox_event *const *events, size_t count,
-                                    struct arena *arena, struct pg *pg, struct error *err)
+typedef Nova__Communication__V2__ConversationCreated ConversationCreated;
+typedef Nova__Communication__V2__ConversationCreatedPersonal ConversationCreatedPersonal;
+typedef Nova__Communication__V2__MessageSent MessageSent;
+typedef Nova__Communication__V2__MessageSentPersonal MessageSentPersonal;
+typedef Nova__Communication__V2__MessageEditedPersonal MessageEditedPersonal;
+typedef Nova__Communication__V2__MessageRead MessageRead;
+
+static enum nova_status add_members(const struct columns *conversations_created, struct pg *pg,
+                                    struct error *err)
 {
-    size_t all = 0, row = 0;
+    const struct inbox_event *const *events = conversations_created->events;
+    struct arena *arena = conversations_created->arena;
+    size_t count = conversations_created->count, all = 0, row = 0;
     for (size_t i = 0; i < count; i++)
-        all += ((const Nova__Communication__V2__ConversationCreated *)events[i]->payload)
-                   ->n_member_ids;
+        all += ((const ConversationCreated *)events[i]->payload)->n_member_ids;
     struct uuid *conversations = arena_alloc(arena, all * sizeof *conversations);
     struct uuid *users = arena_alloc(arena, all * sizeof *users);
     int32_t *places = arena_alloc(arena, all * sizeof *places);
     for (size_t i = 0; i < count; i++) {
-        const Nova__Communication__V2__ConversationCreated *created =
-            (const void *)events[i]->payload;
+        const ConversationCreated *created = (const void *)events[i]->payload;
         for (size_t k = 0; k < created->n_member_ids; k++, row++) {
             conversations[row] = events[i]->event.aggregate_id;
             places[row] = (int32_t)k;
@@ -43,7 +51,8 @@ static enum nova_status add_members(const struct inbox_event *const *events, siz
 static const char sql_conversation[] =
     "INSERT INTO conversation (conversation_id, creator_id, title, created_at, position,"
     " message_count, last_position)"
-    " SELECT u.id, u.creator_id, CASE WHEN g.user_id IS NULL THEN u.title END, u.at, u.position,"
+    " SELECT u.id, u.creator_id, CASE WHEN g.user_id IS NULL THEN NULLIF(u.title, '') END,"
+    " u.at, u.position,"
     " (SELECT count(*) FROM message m WHERE m.conversation_id = u.id AND NOT m.deleted),"
     " COALESCE((SELECT max(m.position) FROM message m WHERE m.conversation_id = u.id), u.position)"
     " FROM unnest($1, $2, $3, $4, $5) AS u (id, creator_id, title, at, position)"
@@ -51,36 +60,24 @@ static const char sql_conversation[] =
 
 static enum nova_status apply_created(struct inbox_batch *batch, struct pg *pg, struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_of(&events, batch, "conversation.created");
-    struct uuid *ids = arena_alloc(arena, count * sizeof *ids);
-    struct uuid *creators = arena_alloc(arena, count * sizeof *creators);
-    const char **titles = arena_alloc(arena, count * sizeof *titles);
-    int64_t *times_us = arena_alloc(arena, count * sizeof *times_us);
-    int64_t *positions = arena_alloc(arena, count * sizeof *positions);
-    if (count == 0)
+    struct columns created;
+    struct pg_param creators;
+    columns_of(&created, batch, "conversation.created");
+    if (created.count == 0)
         return NOVA_OK;
-    for (size_t i = 0; i < count; i++) {
-        const Nova__Communication__V2__ConversationCreated *created =
-            (const void *)events[i]->payload;
-        const Nova__Communication__V2__ConversationCreatedPersonal *personal =
-            (const void *)events[i]->personal;
-        ids[i] = events[i]->event.aggregate_id;
-        titles[i] = personal && personal->title[0] != '\0' ? personal->title : NULL;
-        times_us[i] = events[i]->event.occurred_at_us;
-        positions[i] = events[i]->event.position;
-        if (inbox_event_id(&creators[i], events[i], "creator_id", created->creator_id, false,
-                           err) != NOVA_OK)
-            return err->status;
-    }
+    enum nova_status status =
+        columns_uuids(&creators, &created, COLUMN(ConversationCreated, creator_id), false, err);
+    if (status != NOVA_OK)
+        return status;
     const struct pg_param params[] = {
-        pg_uuid_array(arena, ids, count),       pg_uuid_array(arena, creators, count),
-        pg_text_array(arena, titles, count),    pg_time_us_array(arena, times_us, count),
-        pg_int8_array(arena, positions, count),
+        columns_ids(&created),
+        creators,
+        columns_texts(&created, offsetof(ConversationCreatedPersonal, title)),
+        columns_times(&created),
+        columns_positions(&created),
     };
-    enum nova_status status = pg_query(NULL, pg, sql_conversation, params, 5, err);
-    return status == NOVA_OK ? add_members(events, count, arena, pg, err) : status;
+    status = pg_query(NULL, pg, sql_conversation, params, 5, err);
+    return status == NOVA_OK ? add_members(&created, pg, err) : status;
 }
 
 static const char sql_message[] =
@@ -100,62 +97,40 @@ static const char sql_count_sent[] =
 
 static enum nova_status apply_sent(struct inbox_batch *batch, struct pg *pg, struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_of(&events, batch, "message.sent");
-    struct uuid *ids = arena_alloc(arena, count * sizeof *ids);
-    struct uuid *conversations = arena_alloc(arena, count * sizeof *conversations);
-    struct uuid *senders = arena_alloc(arena, count * sizeof *senders);
-    const char **texts = arena_alloc(arena, count * sizeof *texts);
-    int64_t *times_us = arena_alloc(arena, count * sizeof *times_us);
-    int64_t *positions = arena_alloc(arena, count * sizeof *positions);
-    if (count == 0)
+    struct columns sent;
+    struct pg_param conversations, senders;
+    columns_of(&sent, batch, "message.sent");
+    if (sent.count == 0)
         return NOVA_OK;
-    for (size_t i = 0; i < count; i++) {
-        const Nova__Communication__V2__MessageSent *sent = (const void *)events[i]->payload;
-        const Nova__Communication__V2__MessageSentPersonal *personal =
-            (const void *)events[i]->personal;
-        ids[i] = events[i]->event.aggregate_id;
-        texts[i] = personal ? personal->text : NULL;
-        times_us[i] = events[i]->event.occurred_at_us;
-        positions[i] = events[i]->event.position;
-        if (inbox_event_id(&conversations[i], events[i], "conversation_id", sent->conversation_id,
-                           false, err) != NOVA_OK ||
-            inbox_event_id(&senders[i], events[i], "sender_id", sent->sender_id, false, err) !=
-                NOVA_OK)
-            return err->status;
-    }
+    enum nova_status status =
+        columns_uuids(&conversations, &sent, COLUMN(MessageSent, conversation_id), false, err);
+    if (status == NOVA_OK)
+        status = columns_uuids(&senders, &sent, COLUMN(MessageSent, sender_id), false, err);
+    if (status != NOVA_OK)
+        return status;
     const struct pg_param params[] = {
-        pg_uuid_array(arena, ids, count),         pg_uuid_array(arena, conversations, count),
-        pg_uuid_array(arena, senders, count),     pg_text_array(arena, texts, count),
-        pg_time_us_array(arena, times_us, count), pg_int8_array(arena, positions, count),
+        columns_ids(&sent),
+        conversations,
+        senders,
+        columns_texts(&sent, offsetof(MessageSentPersonal, text)),
+        columns_times(&sent),
+        columns_positions(&sent),
     };
     const struct pg_param counted[] = {params[1], params[5]};
-    enum nova_status status = pg_query(NULL, pg, sql_message, params, 6, err);
+    status = pg_query(NULL, pg, sql_message, params, 6, err);
     return status == NOVA_OK ? pg_query(NULL, pg, sql_count_sent, counted, 2, err) : status;
 }
 
 static enum nova_status apply_edited(struct inbox_batch *batch, struct pg *pg, struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_last_of(&events, batch, "message.edited");
-    struct uuid *ids = arena_alloc(arena, count * sizeof *ids);
-    const char **texts = arena_alloc(arena, count * sizeof *texts);
-    int64_t *times_us = arena_alloc(arena, count * sizeof *times_us);
-    if (count == 0)
+    struct columns edited;
+    columns_last_of(&edited, batch, "message.edited");
+    if (edited.count == 0)
         return NOVA_OK;
-    for (size_t i = 0; i < count; i++) {
-        const Nova__Communication__V2__MessageEditedPersonal *personal =
-            (const void *)events[i]->personal;
-        ids[i] = events[i]->event.aggregate_id;
-        texts[i] = personal ? personal->text : NULL;
-        times_us[i] = events[i]->event.occurred_at_us;
-    }
     const struct pg_param params[] = {
-        pg_uuid_array(arena, ids, count),
-        pg_text_array(arena, texts, count),
-        pg_time_us_array(arena, times_us, count),
+        columns_ids(&edited),
+        columns_texts(&edited, offsetof(MessageEditedPersonal, text)),
+        columns_times(&edited),
     };
     return pg_query(NULL, pg,
                     "UPDATE message m SET text = CASE WHEN NOT m.erased THEN u.text END,"
@@ -190,23 +165,15 @@ static const char sql_read[] =
 
 static enum nova_status apply_read(struct inbox_batch *batch, struct pg *pg, struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_of(&events, batch, "message.read");
-    struct uuid *ids = arena_alloc(arena, count * sizeof *ids);
-    struct uuid *readers = arena_alloc(arena, count * sizeof *readers);
-    if (count == 0)
+    struct columns read;
+    struct pg_param params[2];
+    columns_of(&read, batch, "message.read");
+    if (read.count == 0)
         return NOVA_OK;
-    for (size_t i = 0; i < count; i++) {
-        const Nova__Communication__V2__MessageRead *read = (const void *)events[i]->payload;
-        ids[i] = events[i]->event.aggregate_id;
-        if (inbox_event_id(&readers[i], events[i], "reader_id", read->reader_id, false, err) !=
-            NOVA_OK)
-            return err->status;
-    }
-    const struct pg_param params[] = {pg_uuid_array(arena, ids, count),
-                                      pg_uuid_array(arena, readers, count)};
-    return pg_query(NULL, pg, sql_read, params, 2, err);
+    params[0] = columns_ids(&read);
+    enum nova_status status =
+        columns_uuids(&params[1], &read, COLUMN(MessageRead, reader_id), false, err);
+    return status == NOVA_OK ? pg_query(NULL, pg, sql_read, params, 2, err) : status;
 }
 
 static enum nova_status apply_communication(struct inbox_batch *batch, struct pg *pg,

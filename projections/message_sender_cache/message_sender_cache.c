@@ -1,26 +1,19 @@
 // message_sender_cache.c - the projection that names senders: communication's copy of what
 // identity's users are called. The only way in which communication knows them.
+#include "projections/columns.h"
 #include "projections/users.h"
 
-static enum nova_status add_created(const struct user_columns *users, struct arena *arena,
-                                    struct pg *pg, struct error *err)
-{
-    const struct pg_param params[] = {
-        pg_uuid_array(arena, users->ids, users->count),
-        pg_text_array(arena, users->handles, users->count),
-        pg_text_array(arena, users->names, users->count),
-        pg_int8_array(arena, users->positions, users->count),
-    };
-    if (users->count == 0)
-        return NOVA_OK;
-    return pg_query(NULL, pg,
-                    "INSERT INTO sender (user_id, handle, display_name, position)"
-                    " SELECT * FROM unnest($1, $2, $3, $4)",
-                    params, 4, err);
-}
+static const char sql_add[] = "INSERT INTO sender (user_id, handle, display_name, position)"
+                              " SELECT * FROM unnest($1, $2, $3, $4)";
 
-static enum nova_status change_updated(const struct user_columns *users, struct arena *arena,
-                                       struct pg *pg, struct error *err)
+static const char sql_change[] =
+    "UPDATE sender s SET handle = COALESCE(NULLIF(u.handle, ''), s.handle),"
+    " display_name = COALESCE(NULLIF(u.name, ''), s.display_name), position = u.position"
+    " FROM unnest($1, $2, $3, $4) AS u (user_id, handle, name, position)"
+    " WHERE s.user_id = u.user_id";
+
+static enum nova_status apply_users(const char *sql, const struct user_columns *users,
+                                    struct arena *arena, struct pg *pg, struct error *err)
 {
     const struct pg_param params[] = {
         pg_uuid_array(arena, users->ids, users->count),
@@ -28,34 +21,17 @@ static enum nova_status change_updated(const struct user_columns *users, struct 
         pg_text_array(arena, users->names, users->count),
         pg_int8_array(arena, users->positions, users->count),
     };
-    if (users->count == 0)
-        return NOVA_OK;
-    return pg_query(NULL, pg,
-                    "UPDATE sender s SET handle = COALESCE(NULLIF(u.handle, ''), s.handle),"
-                    " display_name = COALESCE(NULLIF(u.name, ''), s.display_name),"
-                    " position = u.position"
-                    " FROM unnest($1, $2, $3, $4) AS u (user_id, handle, name, position)"
-                    " WHERE s.user_id = u.user_id",
-                    params, 4, err);
+    return users->count == 0 ? NOVA_OK : pg_query(NULL, pg, sql, params, 4, err);
 }
 
 static enum nova_status remove_deleted(const struct inbox_batch *batch, struct pg *pg,
                                        struct error *err)
 {
-    const struct inbox_event *const *events;
-    size_t count = inbox_batch_last_of(&events, batch, "user.deleted");
-    struct uuid *ids = arena_alloc(batch->arena, count * sizeof *ids);
-    int64_t *positions = arena_alloc(batch->arena, count * sizeof *positions);
-    if (count == 0)
+    struct columns deleted;
+    columns_last_of(&deleted, batch, "user.deleted");
+    if (deleted.count == 0)
         return NOVA_OK;
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = events[i]->event.aggregate_id;
-        positions[i] = events[i]->event.position;
-    }
-    const struct pg_param params[] = {
-        pg_uuid_array(batch->arena, ids, count),
-        pg_int8_array(batch->arena, positions, count),
-    };
+    const struct pg_param params[] = {columns_ids(&deleted), columns_positions(&deleted)};
     enum nova_status status =
         pg_query(NULL, pg, "DELETE FROM sender WHERE user_id = ANY($1)", params, 1, err);
     if (status != NOVA_OK)
@@ -69,9 +45,9 @@ static enum nova_status apply_identity(struct inbox_batch *batch, struct pg *pg,
 {
     struct user_changes users;
     users_of_batch(&users, batch);
-    enum nova_status status = add_created(&users.created, batch->arena, pg, err);
+    enum nova_status status = apply_users(sql_add, &users.created, batch->arena, pg, err);
     if (status == NOVA_OK)
-        status = change_updated(&users.updated, batch->arena, pg, err);
+        status = apply_users(sql_change, &users.updated, batch->arena, pg, err);
     if (status == NOVA_OK)
         status = remove_deleted(batch, pg, err);
     return status;

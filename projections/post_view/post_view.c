@@ -5,39 +5,17 @@
 // order matters. Two sources: what comes after its author's deletion meets the author's tombstone,
 // so either order ends the same. Counts are taken from the rows when a post or comment arrives
 // after what belongs below it, as happens when it was parked.
-#include <string.h>
-
 #include "nova/content/v2/content.pb-c.h"
 #include "projections/apply.h"
-#include "projections/text.h"
+#include "projections/columns.h"
 #include "projections/users.h"
 
-// The texts of posts as columns; NULL title: erased.
-struct post_columns {
-    struct uuid *ids;
-    const char **titles, **texts, **tags;
-    int64_t *times_us;
-};
-
-static void post_columns_create(struct post_columns *out, struct arena *arena, size_t count)
-{
-    out->ids = arena_alloc(arena, count * sizeof *out->ids);
-    out->titles = arena_alloc(arena, count * sizeof *out->titles);
-    out->texts = arena_alloc(arena, count * sizeof *out->texts);
-    out->tags = arena_alloc(arena, count * sizeof *out->tags);
-    out->times_us = arena_alloc(arena, count * sizeof *out->times_us);
-}
-
-static void post_columns_set(struct post_columns *columns, size_t row, struct arena *arena,
-                             const struct inbox_event *event, const char *title, const char *text,
-                             char *const *tags, size_t tag_count)
-{
-    columns->ids[row] = event->event.aggregate_id;
-    columns->titles[row] = title;
-    columns->texts[row] = text;
-    columns->tags[row] = text_array(arena, (const char *const *)tags, tag_count);
-    columns->times_us[row] = event->event.occurred_at_us;
-}
+typedef Nova__Content__V2__PostCreated PostCreated;
+typedef Nova__Content__V2__PostCreatedPersonal PostCreatedPersonal;
+typedef Nova__Content__V2__PostUpdatedPersonal PostUpdatedPersonal;
+typedef Nova__Content__V2__CommentCreated CommentCreated;
+typedef Nova__Content__V2__CommentCreatedPersonal CommentCreatedPersonal;
+typedef Nova__Content__V2__CommentUpdatedPersonal CommentUpdatedPersonal;
 
 static const char sql_post[] =
     "INSERT INTO post (post_id, author_id, title, text, tags, created_at, position, erased,"
@@ -54,33 +32,24 @@ static const char sql_post[] =
 
 static enum nova_status apply_posts(struct inbox_batch *batch, struct pg *pg, struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_of(&events, batch, "post.created");
-    struct post_columns posts;
-    struct uuid *authors = arena_alloc(arena, count * sizeof *authors);
-    int64_t *positions = arena_alloc(arena, count * sizeof *positions);
-    if (count == 0)
+    struct columns created;
+    struct pg_param authors;
+    columns_of(&created, batch, "post.created");
+    if (created.count == 0)
         return NOVA_OK;
-    post_columns_create(&posts, arena, count);
-    for (size_t i = 0; i < count; i++) {
-        const Nova__Content__V2__PostCreated *created = (const void *)events[i]->payload;
-        const Nova__Content__V2__PostCreatedPersonal *personal = (const void *)events[i]->personal;
-        if (personal)
-            post_columns_set(&posts, i, arena, events[i], personal->title, personal->text,
-                             personal->tags, personal->n_tags);
-        else
-            post_columns_set(&posts, i, arena, events[i], NULL, NULL, NULL, 0);
-        positions[i] = events[i]->event.position;
-        if (inbox_event_id(&authors[i], events[i], "author_id", created->author_id, false, err) !=
-            NOVA_OK)
-            return err->status;
-    }
+    enum nova_status status =
+        columns_uuids(&authors, &created, COLUMN(PostCreated, author_id), false, err);
+    if (status != NOVA_OK)
+        return status;
     const struct pg_param params[] = {
-        pg_uuid_array(arena, posts.ids, count),    pg_uuid_array(arena, authors, count),
-        pg_text_array(arena, posts.titles, count), pg_text_array(arena, posts.texts, count),
-        pg_text_array(arena, posts.tags, count),   pg_time_us_array(arena, posts.times_us, count),
-        pg_int8_array(arena, positions, count),
+        columns_ids(&created),
+        authors,
+        columns_texts(&created, offsetof(PostCreatedPersonal, title)),
+        columns_texts(&created, offsetof(PostCreatedPersonal, text)),
+        columns_text_lists(&created, offsetof(PostCreatedPersonal, n_tags),
+                           offsetof(PostCreatedPersonal, tags)),
+        columns_times(&created),
+        columns_positions(&created),
     };
     return pg_query(NULL, pg, sql_post, params, 7, err);
 }
@@ -96,25 +65,17 @@ static const char sql_post_update[] =
 static enum nova_status apply_post_updates(struct inbox_batch *batch, struct pg *pg,
                                            struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_last_of(&events, batch, "post.updated");
-    struct post_columns posts;
-    if (count == 0)
+    struct columns updated;
+    columns_last_of(&updated, batch, "post.updated");
+    if (updated.count == 0)
         return NOVA_OK;
-    post_columns_create(&posts, arena, count);
-    for (size_t i = 0; i < count; i++) {
-        const Nova__Content__V2__PostUpdatedPersonal *personal = (const void *)events[i]->personal;
-        if (personal)
-            post_columns_set(&posts, i, arena, events[i], personal->title, personal->text,
-                             personal->tags, personal->n_tags);
-        else
-            post_columns_set(&posts, i, arena, events[i], NULL, NULL, NULL, 0);
-    }
     const struct pg_param params[] = {
-        pg_uuid_array(arena, posts.ids, count),         pg_text_array(arena, posts.titles, count),
-        pg_text_array(arena, posts.texts, count),       pg_text_array(arena, posts.tags, count),
-        pg_time_us_array(arena, posts.times_us, count),
+        columns_ids(&updated),
+        columns_texts(&updated, offsetof(PostUpdatedPersonal, title)),
+        columns_texts(&updated, offsetof(PostUpdatedPersonal, text)),
+        columns_text_lists(&updated, offsetof(PostUpdatedPersonal, n_tags),
+                           offsetof(PostUpdatedPersonal, tags)),
+        columns_times(&updated),
     };
     return pg_query(NULL, pg, sql_post_update, params, 5, err);
 }
@@ -146,43 +107,29 @@ static const char sql_count_on_parents[] =
 
 static enum nova_status apply_comments(struct inbox_batch *batch, struct pg *pg, struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_of(&events, batch, "comment.created");
-    struct uuid *ids = arena_alloc(arena, count * sizeof *ids);
-    struct uuid *posts = arena_alloc(arena, count * sizeof *posts);
-    struct uuid *parents = arena_alloc(arena, count * sizeof *parents);
-    struct uuid *authors = arena_alloc(arena, count * sizeof *authors);
-    const char **texts = arena_alloc(arena, count * sizeof *texts);
-    int64_t *times_us = arena_alloc(arena, count * sizeof *times_us);
-    int64_t *positions = arena_alloc(arena, count * sizeof *positions);
-    if (count == 0)
+    struct columns created;
+    struct pg_param posts, parents, authors;
+    columns_of(&created, batch, "comment.created");
+    if (created.count == 0)
         return NOVA_OK;
-    for (size_t i = 0; i < count; i++) {
-        const struct inbox_event *event = events[i];
-        const Nova__Content__V2__CommentCreated *created = (const void *)event->payload;
-        const Nova__Content__V2__CommentCreatedPersonal *personal = (const void *)event->personal;
-        ids[i] = event->event.aggregate_id;
-        texts[i] = personal ? personal->text : NULL;
-        times_us[i] = event->event.occurred_at_us;
-        positions[i] = event->event.position;
-        enum nova_status status =
-            inbox_event_id(&posts[i], event, "post_id", created->post_id, false, err);
-        if (status == NOVA_OK)
-            status = inbox_event_id(&parents[i], event, "parent_id", created->parent_id, true, err);
-        if (status == NOVA_OK)
-            status =
-                inbox_event_id(&authors[i], event, "author_id", created->author_id, false, err);
-        if (status != NOVA_OK)
-            return status;
-    }
+    enum nova_status status =
+        columns_uuids(&posts, &created, COLUMN(CommentCreated, post_id), false, err);
+    if (status == NOVA_OK)
+        status = columns_uuids(&parents, &created, COLUMN(CommentCreated, parent_id), true, err);
+    if (status == NOVA_OK)
+        status = columns_uuids(&authors, &created, COLUMN(CommentCreated, author_id), false, err);
+    if (status != NOVA_OK)
+        return status;
     const struct pg_param params[] = {
-        pg_uuid_array(arena, ids, count),       pg_uuid_array(arena, posts, count),
-        pg_uuid_array(arena, parents, count),   pg_uuid_array(arena, authors, count),
-        pg_text_array(arena, texts, count),     pg_time_us_array(arena, times_us, count),
-        pg_int8_array(arena, positions, count),
+        columns_ids(&created),
+        posts,
+        parents,
+        authors,
+        columns_texts(&created, offsetof(CommentCreatedPersonal, text)),
+        columns_times(&created),
+        columns_positions(&created),
     };
-    enum nova_status status = pg_query(NULL, pg, sql_comment, params, 7, err);
+    status = pg_query(NULL, pg, sql_comment, params, 7, err);
     if (status == NOVA_OK)
         status = pg_query(NULL, pg, sql_count_on_posts, &params[1], 2, err);
     return status == NOVA_OK ? pg_query(NULL, pg, sql_count_on_parents, &params[2], 1, err)
@@ -192,25 +139,14 @@ static enum nova_status apply_comments(struct inbox_batch *batch, struct pg *pg,
 static enum nova_status apply_comment_updates(struct inbox_batch *batch, struct pg *pg,
                                               struct error *err)
 {
-    const struct inbox_event *const *events;
-    struct arena *arena = batch->arena;
-    size_t count = inbox_batch_last_of(&events, batch, "comment.updated");
-    struct uuid *ids = arena_alloc(arena, count * sizeof *ids);
-    const char **texts = arena_alloc(arena, count * sizeof *texts);
-    int64_t *times_us = arena_alloc(arena, count * sizeof *times_us);
-    if (count == 0)
+    struct columns updated;
+    columns_last_of(&updated, batch, "comment.updated");
+    if (updated.count == 0)
         return NOVA_OK;
-    for (size_t i = 0; i < count; i++) {
-        const Nova__Content__V2__CommentUpdatedPersonal *personal =
-            (const void *)events[i]->personal;
-        ids[i] = events[i]->event.aggregate_id;
-        texts[i] = personal ? personal->text : NULL;
-        times_us[i] = events[i]->event.occurred_at_us;
-    }
     const struct pg_param params[] = {
-        pg_uuid_array(arena, ids, count),
-        pg_text_array(arena, texts, count),
-        pg_time_us_array(arena, times_us, count),
+        columns_ids(&updated),
+        columns_texts(&updated, offsetof(CommentUpdatedPersonal, text)),
+        columns_times(&updated),
     };
     return pg_query(NULL, pg,
                     "UPDATE comment c SET text = CASE WHEN NOT c.erased THEN u.text END,"
