@@ -5,10 +5,11 @@ A test is a program: a cmocka program of the build, or a script under test/. Eac
 ("ok 1 - behaviour"); a program counts one case a line, and one failure more when it ends badly
 without having said which case failed, or when it printed no case at all. Each case's result goes
 into build/test-results.json; a whole run counts one case more, that every row of docs/hazards.md
-was provoked.
+was provoked. Two programs run at a time (NOVA_TEST_LANES=1: one), since most wait most of the time.
 
 usage: run.py BUILD_DIRECTORY TSAN_BUILD_DIRECTORY FUZZ_BUILD_DIRECTORY [PATTERN]
 """
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import hazards
@@ -34,6 +36,12 @@ FAULT = [f"integration/{name}_test" for name in (
     "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "recovery", "recovery_kill",
     "backup", "consumer", "up", "outbox_hazards", "inbox_hazards", "command_hazards")] + [
         "chaos/chaos_test"]
+
+LANES = int(os.environ.get("NOVA_TEST_LANES", 2))
+# What compares times or memory, or takes the machine itself: nothing runs beside these.
+ALONE = {"integration/enumeration_test", "integration/bench_test", "integration/capacity_test",
+         "chaos/chaos_test"}
+ONE_AT_A_TIME = threading.Lock()  # what is printed of a program stands together
 
 SCRIPTS = {".py": sys.executable, ".sh": "bash"}
 
@@ -115,13 +123,14 @@ def run(name, command, build):
     failed = len(re.findall(r"^not ok \d+", output, re.M)) + len(found)
     if failed == 0 and (code != 0 or passed == 0):
         failed = 1
-    print(f"{'ok  ' if failed == 0 else 'FAIL'} {name}: {passed} passed, {failed} failed,"
-          f" {time.monotonic() - began:.0f} s", flush=True)
-    if failed:
-        print(output, *found, sep="\n", flush=True)
-    else:  # the seeds that were drawn, how much was tried
-        print("".join(f"     {line}\n" for line in output.splitlines() if line.startswith("# ") and line != "# ok - tests"),
-              end="", flush=True)
+    said = [f"{'ok  ' if failed == 0 else 'FAIL'} {name}: {passed} passed, {failed} failed,"
+            f" {time.monotonic() - began:.0f} s"]
+    # Of a good one the seeds that were drawn, and how much was tried.
+    said += [output, *found] if failed else [
+        f"     {line}" for line in output.splitlines()
+        if line.startswith("# ") and line != "# ok - tests"]
+    with ONE_AT_A_TIME:
+        print(*said, sep="\n", flush=True)
     return {"name": name, "passed": passed, "failed": failed, "cases": cases}
 
 
@@ -135,6 +144,18 @@ def every_test(build, tsan, fuzz):
     yield "fuzz/fuzz_test", [sys.executable, str(ROOT / "test/fuzz/fuzz_test.py")], fuzz
 
 
+def run_all(chosen):
+    """Results in the order of `chosen`: most of them side by side, then each that must be alone."""
+    with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+        running = {each[0]: lanes.submit(run, *each) for each in chosen if each[0] not in ALONE}
+        try:
+            concurrent.futures.wait(running.values())
+        except KeyboardInterrupt:
+            lanes.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [running[each[0]].result() if each[0] in running else run(*each) for each in chosen]
+
+
 def main():
     # A shell's background job ignores Ctrl-C, and so would every process that a test ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -146,7 +167,7 @@ def main():
         print(f"no test's name contains '{pattern}'")
         return 2
     began = time.monotonic()
-    results = [run(*each) for each in chosen]
+    results = run_all(chosen)
     print(f"{len(chosen)} programs in {(time.monotonic() - began) / 60:.1f} minutes")
     write_results(results, keep=bool(pattern))
     if not pattern:

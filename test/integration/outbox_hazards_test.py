@@ -414,7 +414,8 @@ def refused_whole(caller, until):
 @case
 def a_full_disk_under_postgresql_refuses_commands_whole():
     folder = it.folder / "small"
-    with small_disk(folder, 48) as mounted:
+    size = it.sql("select pg_total_relation_size('content.outbox')")[0][0]
+    with small_disk(folder, (size >> 20) + 32) as mounted:
         if not mounted:
             return "no disk could be mounted here"
         if os.geteuid() == 0:
