@@ -4,7 +4,10 @@
 #include <sodium.h>
 
 static const int variants[] = {[BASE64_STANDARD] = sodium_base64_VARIANT_ORIGINAL,
-                               [BASE64_URL] = sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+                               [BASE64_STANDARD_UNPADDED] =
+                                   sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
+                               [BASE64_URL] = sodium_base64_VARIANT_URLSAFE_NO_PADDING,
+                               [BASE64_URL_PADDED] = sodium_base64_VARIANT_URLSAFE};
 
 char *base64_encode(struct arena *arena, enum base64_alphabet alphabet, const void *data,
                     size_t len)

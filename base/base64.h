@@ -11,8 +11,10 @@
 #include "base/arena.h"
 
 enum base64_alphabet {
-    BASE64_STANDARD, // section 4, padded: signed notes, proofs
-    BASE64_URL,      // section 5, without padding: tokens (base64url.h)
+    BASE64_STANDARD,          // section 4, padded: signed notes, proofs, JSON that is written
+    BASE64_STANDARD_UNPADDED, // JSON that is read, as the next but one
+    BASE64_URL,               // section 5, without padding: tokens (base64url.h)
+    BASE64_URL_PADDED,
 };
 
 // NUL-terminated, in the arena.

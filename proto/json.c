@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/event.h"
 #include "base/nearest.h"
 
@@ -133,15 +134,16 @@ static enum nova_status read_bytes(const struct reading *r, ProtobufCBinaryData 
     size_t len = json_string_length(json);
     if (text == NULL)
         return wants(r, "base64 text");
-    static const int variants[] = {
-        sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
-        sodium_base64_VARIANT_URLSAFE, sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+    static const enum base64_alphabet alphabets[] = {BASE64_STANDARD, BASE64_STANDARD_UNPADDED,
+                                                     BASE64_URL_PADDED, BASE64_URL};
     out->data = arena_alloc(r->arena, len + 1);
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
-        if (sodium_base642bin(out->data, len + 1, text, len, NULL, &out->len, NULL, variants[i]) ==
-            0)
-            return NOVA_OK;
-    return wants(r, "base64 text");
+    long found = -1;
+    for (size_t i = 0; i < sizeof alphabets / sizeof *alphabets && found < 0; i++)
+        found = base64_decode(out->data, len + 1, alphabets[i], text, len);
+    if (found < 0)
+        return wants(r, "base64 text");
+    out->len = (size_t)found;
+    return NOVA_OK;
 }
 
 static enum nova_status read_text(const struct reading *r, char **out, const json_t *json)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nova/common/v1/common.pb-c.h"
 #include "nova/content/v2/content.pb-c.h"
 #include "nova/search/v2/search.pb-c.h"
 #include "proto/json.h"
@@ -117,6 +118,7 @@ static void every_message_of_every_contract_goes_there_and_back(void **state)
 
 #define POST (&nova__content__v2__create_post_request__descriptor)
 #define SEARCH (&nova__search__v2__search_posts_request__descriptor)
+#define KEYS (&nova__common__v1__get_person_keys_request__descriptor)
 
 static const struct {
     const ProtobufCMessageDescriptor *type;
@@ -141,6 +143,10 @@ static const struct {
     {SEARCH, "{\"page\": {\"size\": \"12x\"}}", "page.size wants a whole number"},
     {SEARCH, "{\"page\": {\"size\": 1, \"sise\": 1}}",
      "page has no field 'sise'; did you mean 'size'?"},
+    {KEYS, "{\"key_ids\": [\"\", \"+/8=\", \"+/8\", \"-_8=\", \"-_8\"]}", NULL},
+    {KEYS, "{\"key_ids\": [\"+_8=\"]}", "key_ids[0] wants base64 text"}, // two alphabets
+    {KEYS, "{\"key_ids\": [\"Z\"]}", "key_ids[0] wants base64 text"},
+    {KEYS, "{\"key_ids\": [\"Zm9\u00f6\"]}", "key_ids[0] wants base64 text"},
 };
 
 static void each_wrong_field_is_named(void **state)
