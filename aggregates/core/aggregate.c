@@ -16,12 +16,26 @@ bool caller_is(const struct caller *caller, const struct uuid *user_id)
     return caller->kind != CALLER_ANONYMOUS && uuid_equal(&caller->user_id, user_id);
 }
 
+// Room for one more of what grows in an arena: the same memory, or twice as much of it.
+static void *grown(struct arena *arena, void *items, uint32_t count, uint32_t *room, size_t size)
+{
+    enum { ROOM_AT_FIRST = 2 };
+    if (count < *room)
+        return items;
+    *room = *room == 0 ? ROOM_AT_FIRST : 2 * *room;
+    void *more = arena_alloc(arena, *room * size);
+    if (count > 0)
+        memcpy(more, items, count * size);
+    return more;
+}
+
 uint32_t targets_add(struct targets *targets, const struct aggregate_type *type,
                      const struct uuid *id)
 {
     assert(targets->count < TARGETS_MAX);
-    targets->at[targets->count].type = type;
-    targets->at[targets->count].id = *id;
+    targets->at =
+        grown(targets->arena, targets->at, targets->count, &targets->room, sizeof *targets->at);
+    targets->at[targets->count] = (struct target){type, *id};
     return targets->count++;
 }
 
@@ -34,10 +48,8 @@ void decision_emit(struct decision *decision, struct aggregate *aggregate, const
     assert(payload->descriptor == type->payload);
     assert(personal == NULL || (personal->descriptor == type->personal && person_id != NULL));
     assert(decision->event_count < DECISION_EVENTS_MAX);
-    if (decision->events == NULL)
-        decision->events =
-            arena_alloc(decision->arena, DECISION_EVENTS_MAX * sizeof *decision->events);
-
+    decision->events = grown(decision->arena, decision->events, decision->event_count,
+                             &decision->event_room, sizeof *decision->events);
     struct pending_event *pending = &decision->events[decision->event_count++];
     *pending = (struct pending_event){type, aggregate, ++aggregate->version, payload, personal, {}};
     if (personal != NULL)

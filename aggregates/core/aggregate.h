@@ -71,14 +71,15 @@ struct aggregate {
     void *state;
 };
 
-// The aggregates a command works on: those it appends to and those it only reads.
+// The aggregates a command works on: those it appends to and those it only reads. All zero but for
+// the arena: none.
 struct targets {
     struct arena *arena;
-    uint32_t count;
-    struct {
+    uint32_t count, room;
+    struct target {
         const struct aggregate_type *type;
         struct uuid id;
-    } at[TARGETS_MAX];
+    } *at; // grows in the arena: nearly every command has one or two
 };
 // Adds one and returns its place, which is its place in decision.aggregates. More than TARGETS_MAX:
 // assert.
@@ -105,8 +106,8 @@ struct decision {
     struct aggregate *aggregates; // in the order of targets
     uint32_t aggregate_count;
     struct arena *arena;
-    struct pending_event *events;
-    uint32_t event_count;
+    struct pending_event *events; // grows in the arena
+    uint32_t event_count, event_room;
     // Without an event: inline tables are to be written all the same. Such a command is not known
     // again by its id: what it writes must be so that a repeat changes nothing.
     bool writes_inline;
