@@ -66,6 +66,11 @@ enum {
     // ---- commands
     // Attempts of one command on a new state: 32 writers on one aggregate all win in the end.
     RUNTIME_ATTEMPTS_MAX = 64,
+    // Commands of one transaction (decision 46): what a worker takes at once of those that wait. At
+    // 64 the commit is already a small part of each; four workers with so many have a full queue
+    // under way. In bytes (of requests, and of the events made of them) because they may be large.
+    COMMANDS_TOGETHER_MAX = 256,
+    COMMANDS_TOGETHER_BYTES_MAX = 4 << 20,
     // Aggregates and events of one command: a user's deletion ends all their sessions.
     TARGETS_MAX = 1024,
     DECISION_EVENTS_MAX = 1100,
@@ -148,6 +153,8 @@ static_assert(RPC_TOKEN_BYTES_MAX < RPC_HEADERS_BYTES_MAX, "a token fits into th
 static_assert(RPC_QUEUE_BYTES_MAX >= 16 * BUS_PAYLOAD_BYTES_MAX, "large requests still queue");
 static_assert(RPC_PENDING_BYTES_MAX >= RPC_QUEUE_BYTES_MAX,
               "the queue, which refuses, is full before nats.c drops");
+static_assert(COMMANDS_TOGETHER_MAX <= RPC_QUEUE_MAX, "one worker does not outdo the queue");
+static_assert(COMMANDS_TOGETHER_BYTES_MAX >= 2 * BUS_PAYLOAD_BYTES_MAX, "large commands go together");
 static_assert(IMPORT_FLYING_MAX <= IMPORT_WINDOW_MAX, "what flies is in the window");
 static_assert(IMPORT_FLYING_MAX <= RPC_QUEUE_MAX / 4, "an import alone overloads no service");
 static_assert(RELAY_BATCH_BYTES_MAX >= BUS_PAYLOAD_BYTES_MAX, "one event fits into a batch");

@@ -87,15 +87,26 @@ static struct aggregate *load_find(struct aggregate *aggregates, uint32_t count,
     return NULL;
 }
 
+struct load_rows {
+    const struct pg_result *rows;
+    size_t first, end;
+};
+
+static struct load_rows load_all_rows(const struct pg_result *rows)
+{
+    return (struct load_rows){rows, 0, pg_rows(rows)};
+}
+
 // Folds the rows. *bad_snapshot: one was of no use; the caller loads again without.
-static enum nova_status load_fold(struct runtime *runtime, const struct pg_result *rows,
+static enum nova_status load_fold(struct runtime *runtime, struct load_rows of,
                                   struct aggregate *aggregates, uint32_t count,
                                   int64_t *snapshot_versions, bool *bad_snapshot,
                                   struct arena *arena, struct error *err)
 {
+    const struct pg_result *rows = of.rows;
     struct aggregate *aggregate = NULL;
     const struct contract_event *type = NULL;
-    for (size_t row = 0; row < pg_rows(rows); row++) {
+    for (size_t row = of.first; row < of.end; row++) {
         struct uuid id = pg_get_uuid(rows, row, LOAD_AGGREGATE_ID);
         if (aggregate == NULL || !uuid_equal(&aggregate->id, &id))
             aggregate = load_find(aggregates, count, &id);
@@ -168,7 +179,7 @@ enum nova_status runtime_load_take(struct runtime *runtime, const struct pg_resu
 {
     bool bad_snapshot = false;
     load_begin(aggregates, snapshot_versions, targets, arena);
-    enum nova_status status = load_fold(runtime, rows, aggregates, targets->count,
+    enum nova_status status = load_fold(runtime, load_all_rows(rows), aggregates, targets->count,
                                         snapshot_versions, &bad_snapshot, arena, err);
     if (status != NOVA_OK || !bad_snapshot)
         return status;
@@ -180,8 +191,8 @@ enum nova_status runtime_load_take(struct runtime *runtime, const struct pg_resu
                           params, 2, err);
     load_begin(aggregates, snapshot_versions, targets, arena);
     if (status == NOVA_OK)
-        status = load_fold(runtime, all, aggregates, targets->count, snapshot_versions,
-                           &bad_snapshot, arena, err);
+        status = load_fold(runtime, load_all_rows(all), aggregates, targets->count,
+                           snapshot_versions, &bad_snapshot, arena, err);
     pg_result_destroy(&all);
     return status;
 }
@@ -198,5 +209,55 @@ enum nova_status runtime_load(struct runtime *runtime, const struct targets *tar
         status =
             runtime_load_take(runtime, rows, targets, aggregates, snapshot_versions, arena, err);
     pg_result_destroy(&rows);
+    return status;
+}
+
+// ---- several commands at once -------------------------------------------------------------------
+
+void runtime_load_together_add(struct runtime *runtime, const struct uuid *ids, size_t count,
+                               struct arena *arena)
+{
+    struct pg_param params[] = {pg_uuid_array(arena, ids, count), pg_bool(true)};
+    pg_pipeline_add(runtime->pg, runtime->sql_load, params, 2);
+}
+
+size_t runtime_row_of_id(const struct pg_result *rows, int column, const struct uuid *id)
+{
+    size_t low = 0, high = pg_rows(rows);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct uuid at = pg_get_uuid(rows, middle, column);
+        if (memcmp(at.bytes, id->bytes, sizeof at.bytes) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct load_rows load_rows_of(const struct pg_result *rows, const struct uuid *id)
+{
+    size_t first = runtime_row_of_id(rows, LOAD_AGGREGATE_ID, id), end = first;
+    for (; end < pg_rows(rows); end++) {
+        struct uuid at = pg_get_uuid(rows, end, LOAD_AGGREGATE_ID);
+        if (!uuid_equal(&at, id))
+            break;
+    }
+    return (struct load_rows){rows, first, end};
+}
+
+// Each command has states of its own, also of an aggregate that several of them read: decide changes
+// what it decides on.
+enum nova_status runtime_load_together_take(bool *usable, struct attempt *a,
+                                            const struct pg_result *rows)
+{
+    bool bad_snapshot = false;
+    enum nova_status status = NOVA_OK;
+    load_begin(a->decision.aggregates, a->snapshot_versions, a->targets, a->arena);
+    for (uint32_t i = 0; i < a->targets->count && status == NOVA_OK && !bad_snapshot; i++)
+        status = load_fold(a->runtime, load_rows_of(rows, &a->targets->at[i].id),
+                           &a->decision.aggregates[i], 1, &a->snapshot_versions[i], &bad_snapshot,
+                           a->arena, a->err);
+    *usable = !bad_snapshot;
     return status;
 }

@@ -17,15 +17,32 @@ void runtime_key_add(struct runtime *runtime, const struct uuid *person_id)
 }
 
 enum nova_status runtime_key_take(struct person_key *out, bool *found, struct runtime *runtime,
-                                  const struct pg_result *rows, struct error *err)
+                                  const struct pg_result *rows, size_t row, struct error *err)
 {
-    *found = pg_rows(rows) > 0;
+    *found = row < pg_rows(rows);
     if (!*found)
         return NOVA_OK;
-    if (pg_is_null(rows, 0, 1)) // the tombstone of somebody who was forgotten
+    if (pg_is_null(rows, row, 1)) // the tombstone of somebody who was forgotten
         return error_set(err, NOVA_FAILED_PRECONDITION,
                          "PERSON_ERASED: this person's data was erased for ever");
-    return person_key_unwrap(out, runtime, rows, 0, err);
+    return person_key_unwrap(out, runtime, rows, row, err);
+}
+
+void runtime_keys_together_add(struct runtime *runtime, const struct uuid *person_ids, size_t count,
+                               struct arena *arena)
+{
+    struct pg_param persons = pg_uuid_array(arena, person_ids, count);
+    pg_pipeline_add(runtime->pg, runtime->sql_keys_together, &persons, 1);
+}
+
+size_t runtime_keys_together_find(const struct pg_result *rows, const struct uuid *person_id)
+{
+    enum { KEYS_PERSON_ID = 2 };
+    size_t row = runtime_row_of_id(rows, KEYS_PERSON_ID, person_id);
+    if (row == pg_rows(rows))
+        return row;
+    struct uuid found = pg_get_uuid(rows, row, KEYS_PERSON_ID);
+    return uuid_equal(&found, person_id) ? row : pg_rows(rows);
 }
 
 enum nova_status runtime_key_of_person(struct person_key *out, struct runtime *runtime,
@@ -38,7 +55,7 @@ enum nova_status runtime_key_of_person(struct person_key *out, struct runtime *r
         enum nova_status status =
             pg_query(&rows, runtime->pg, runtime->sql_key_of_person, &person, 1, err);
         if (status == NOVA_OK)
-            status = runtime_key_take(out, &found, runtime, rows, err);
+            status = runtime_key_take(out, &found, runtime, rows, 0, err);
         pg_result_destroy(&rows);
         if (status != NOVA_OK || found)
             return status;

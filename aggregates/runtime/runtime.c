@@ -20,25 +20,6 @@
 // still when they are many, until statistics are next taken.
 enum { PLAN_US = 10 * 1000000 };
 
-// Everything one attempt needs, so that helpers take one argument.
-struct attempt {
-    struct runtime *runtime;
-    const struct command *command;
-    const struct runtime_hooks *hooks;
-    struct arena *arena;
-    struct error *err;
-    uint8_t digest[COMMAND_DIGEST_BYTES];
-    struct uuid command_id;
-    int64_t now_us;
-    struct targets *targets;
-    const struct rejection *no_targets; // why there are none
-    struct decision decision;
-    int64_t *snapshot_versions;
-    struct pg_result *loaded;     // the targets' rows
-    struct pg_result *caller_key; // NULL: nobody in particular calls
-    struct outcome *out;
-};
-
 enum nova_status runtime_create(struct runtime **out, const char *service, struct pg *pg,
                                 const struct seal_key *master, struct error *err)
 {
@@ -51,6 +32,7 @@ enum nova_status runtime_create(struct runtime **out, const char *service, struc
     runtime->master = master;
     command_digest_key_make(&runtime->digest_key, master);
     runtime->sql = arena_create();
+    runtime->round = arena_create();
     runtime_sql_make(runtime);
     *out = runtime;
     return NOVA_OK;
@@ -61,6 +43,7 @@ void runtime_destroy(struct runtime **runtime)
     if (runtime == NULL || *runtime == NULL)
         return;
     arena_destroy(&(*runtime)->sql);
+    arena_destroy(&(*runtime)->round);
     command_digest_key_forget(&(*runtime)->digest_key);
     free(*runtime);
     *runtime = NULL;
@@ -114,14 +97,12 @@ static enum nova_status runtime_recorded_of_row(struct recorded *out, struct att
     return NOVA_OK;
 }
 
-static enum nova_status runtime_rejection_error(struct attempt *a,
-                                                const struct rejection *rejection)
+enum nova_status runtime_rejection_error(struct attempt *a, const struct rejection *rejection)
 {
     return error_set(a->err, rejection->status, "%s: %s", rejection->name, rejection->text);
 }
 
-static enum nova_status runtime_reply(struct attempt *a, const struct recorded *events,
-                                      uint32_t count)
+enum nova_status runtime_reply(struct attempt *a, const struct recorded *events, uint32_t count)
 {
     struct reply reply = {.events = events, .event_count = count, .arena = a->arena};
     a->command->rule->reply(&reply);
@@ -193,13 +174,13 @@ static void runtime_loads_keep(struct attempt *a, struct pg_result **results, si
     a->caller_key = count > 1 ? results[1] : NULL;
 }
 
-static size_t runtime_plans_discard(struct attempt *a)
+size_t runtime_plans_discard(struct runtime *runtime)
 {
     int64_t now_us = runtime_now_us();
-    if (now_us - a->runtime->planned_us < PLAN_US && now_us >= a->runtime->planned_us)
+    if (now_us - runtime->planned_us < PLAN_US && now_us >= runtime->planned_us)
         return 0;
-    a->runtime->planned_us = now_us;
-    pg_pipeline_add(a->runtime->pg, "DISCARD PLANS", NULL, 0);
+    runtime->planned_us = now_us;
+    pg_pipeline_add(runtime->pg, "DISCARD PLANS", NULL, 0);
     return 1;
 }
 
@@ -211,7 +192,7 @@ static enum nova_status runtime_begin(struct attempt *a, bool with_loads)
     size_t loads = 0;
     struct pg_param params[] = {pg_text(a->command->caller->actor), pg_uuid(&a->command_id)};
     pg_pipeline_begin(a->runtime->pg);
-    size_t before = runtime_plans_discard(a) + 1; // and BEGIN
+    size_t before = runtime_plans_discard(a->runtime) + 1; // and BEGIN
     pg_pipeline_add(a->runtime->pg, "BEGIN", NULL, 0);
     pg_pipeline_add(a->runtime->pg, a->runtime->sql_look, params, 2);
     if (with_loads)
@@ -243,8 +224,7 @@ static enum nova_status runtime_rejected(struct attempt *a, const struct rejecti
     return status;
 }
 
-// Names the targets, of what is known of the command and its facts.
-static void runtime_target(struct attempt *a)
+void runtime_target(struct attempt *a)
 {
     a->targets->count = 0;
     a->targets->arena = a->arena;
@@ -297,7 +277,8 @@ static enum nova_status runtime_key(struct person_key *out, struct attempt *a,
     bool found = false;
     enum nova_status status = NOVA_OK;
     if (a->caller_key != NULL && uuid_equal(person_id, &a->command->caller->user_id))
-        status = runtime_key_take(out, &found, a->runtime, a->caller_key, a->err);
+        status = runtime_key_take(out, &found, a->runtime, a->caller_key, a->caller_key_row,
+                                  a->err);
     return status != NOVA_OK || found ? status
                                       : runtime_key_of_person(out, a->runtime, person_id, a->err);
 }
@@ -321,7 +302,7 @@ static enum nova_status runtime_seal(struct attempt *a, struct pending_event *ev
     return NOVA_OK;
 }
 
-static const struct uuid *runtime_or_command(const struct attempt *a, const struct uuid *id)
+const struct uuid *runtime_or_command(const struct attempt *a, const struct uuid *id)
 {
     return uuid_is_nil(id) ? &a->command_id : id;
 }
@@ -385,7 +366,7 @@ static void runtime_append_many(struct attempt *a, const struct uuid *ids,
 }
 
 // Payloads are packed before the pipeline opens: sealing may need a round trip of its own.
-static enum nova_status runtime_pack(struct attempt *a, struct bytes *payloads, struct uuid *ids)
+enum nova_status runtime_pack(struct attempt *a, struct bytes *payloads, struct uuid *ids)
 {
     struct person_key key;
     struct uuid key_person = {0};
@@ -427,7 +408,7 @@ static uint32_t runtime_snapshots_add(struct attempt *a)
     return added;
 }
 
-static enum nova_status runtime_outcome(struct attempt *a, const struct pg_result *positions)
+enum nova_status runtime_answer(struct attempt *a)
 {
     uint32_t count = a->decision.event_count;
     struct recorded *events = arena_alloc(a->arena, count * sizeof *events);
@@ -435,11 +416,18 @@ static enum nova_status runtime_outcome(struct attempt *a, const struct pg_resul
         const struct pending_event *event = &a->decision.events[i];
         events[i] = (struct recorded){event->type, event->payload, event->aggregate->id,
                                       event->version, a->now_us};
+    }
+    return runtime_reply(a, events, count);
+}
+
+static enum nova_status runtime_outcome(struct attempt *a, const struct pg_result *positions)
+{
+    for (uint32_t i = 0; i < a->decision.event_count; i++) {
         int64_t position = pg_get_int8(positions, i, 0);
         assert(position > a->out->position); // in the events' order, as sql.c asks for
         a->out->position = position;
     }
-    return runtime_reply(a, events, count);
+    return runtime_answer(a);
 }
 
 static enum nova_status runtime_append(struct attempt *a)
@@ -472,8 +460,9 @@ static enum nova_status runtime_append(struct attempt *a)
 
 // ---- one attempt, and again ---------------------------------------------------------------------
 
-static enum nova_status runtime_attempt(struct attempt *a)
+void runtime_attempt_begin(struct attempt *a)
 {
+    *a->out = (struct outcome){0};
     a->no_targets = NULL;
     a->decision = (struct decision){
         .caller = a->command->caller,
@@ -484,6 +473,11 @@ static enum nova_status runtime_attempt(struct attempt *a)
         .now_us = a->now_us,
         .arena = a->arena,
     };
+}
+
+static enum nova_status runtime_attempt(struct attempt *a)
+{
+    runtime_attempt_begin(a);
     bool is_targeted = a->hooks->look_up == NULL; // else the targets depend on the facts
     if (is_targeted)
         runtime_target(a);
@@ -509,27 +503,35 @@ static bool runtime_lost_a_race(const struct pg *pg)
     return false;
 }
 
-enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
-                                 const struct command *command, const struct runtime_hooks *hooks,
-                                 struct arena *arena, struct error *err)
+void runtime_attempt_make(struct attempt *out, struct runtime *runtime,
+                          const struct command *command, const struct runtime_hooks *hooks,
+                          struct outcome *outcome, struct arena *arena, struct error *err)
 {
     static const struct runtime_hooks no_hooks;
-    struct error own_err;
-    struct attempt a = {
+    *out = (struct attempt){
         .runtime = runtime,
         .command = command,
         .hooks = hooks == NULL ? &no_hooks : hooks,
         .arena = arena,
-        .err = err == NULL ? &own_err : err,
+        .err = err,
         .command_id = uuid_is_nil(&command->command_id) ? uuid_v7() : command->command_id,
         .now_us = command->has_occurred_at ? command->occurred_at_us : runtime_now_us(),
-        .targets = arena_alloc(arena, sizeof *a.targets),
-        .out = out,
+        .targets = arena_alloc(arena, sizeof *out->targets),
+        .out = outcome,
     };
-    command_digest(a.digest, &runtime->digest_key, command->rule->method, command->request,
+    command_digest(out->digest, &runtime->digest_key, command->rule->method, command->request,
                    command->wire, arena);
+}
+
+enum nova_status runtime_execute(struct outcome *out, struct runtime *runtime,
+                                 const struct command *command, const struct runtime_hooks *hooks,
+                                 struct arena *arena, struct error *err)
+{
+    struct error own_err;
+    struct attempt a;
+    *out = (struct outcome){0};
+    runtime_attempt_make(&a, runtime, command, hooks, out, arena, err == NULL ? &own_err : err);
     for (int attempt = 0; attempt < RUNTIME_ATTEMPTS_MAX; attempt++) {
-        *out = (struct outcome){0};
         enum nova_status status = pg_ensure_connected(runtime->pg, a.err);
         if (status != NOVA_OK)
             return status;

@@ -15,7 +15,8 @@
 //            FAILED_PRECONDITION when a command id comes again with another payload; ABORTED
 //            (transient) after too many lost races; UNAVAILABLE (transient) when PostgreSQL is
 //            away. After a failed COMMIT nobody knows: the same command id again finds out.
-// Bounds:    RUNTIME_ATTEMPTS_MAX attempts, EVENT_PAYLOAD_BYTES_MAX a payload.
+// Bounds:    RUNTIME_ATTEMPTS_MAX attempts, EVENT_PAYLOAD_BYTES_MAX a payload,
+//            COMMANDS_TOGETHER_MAX commands a transaction.
 #pragma once
 #include "aggregates/core/aggregate.h"
 #include "base/seal.h"
@@ -89,6 +90,32 @@ MUST_CHECK enum nova_status runtime_execute(struct outcome *out, struct runtime 
                                             const struct command *command,
                                             const struct runtime_hooks *hooks, struct arena *arena,
                                             struct error *err);
+
+// One of several commands that wait. `command`, `arena` and `context` are the caller's, all else is
+// zero at first.
+struct execution {
+    const struct command *command;
+    struct arena *arena;
+    void *context;
+    // Out, once it is done:
+    bool done;
+    enum nova_status status; // what runtime_execute would return
+    struct outcome outcome;
+    struct error err; // of a status that is not NOVA_OK
+    // The runtime's own:
+    bool alone;             // it goes by itself
+    struct uuid appends_to; // known once it was decided; nil before
+};
+
+// Carries out several commands without hooks, in one transaction those that can go together
+// (group.h): what is done moves to the end of `executions`, what is left stays at the front, in its
+// order. Returns how many are left: call again with these. One that meets another writer, a repeated
+// command id, or anything else out of the ordinary, changes nothing for the others and goes by
+// itself in a later call, as runtime_execute does it; so does a single one.
+// Each call ends at least one or marks it to go alone. When the connection is lost while a
+// transaction ends, each of its commands is UNAVAILABLE, and only its own id finds out.
+MUST_CHECK size_t runtime_execute_together(struct execution **executions, size_t count,
+                                           struct runtime *runtime);
 
 // Loads one aggregate's events with their personal parts opened, for queries that the owner answers
 // from its own log. Personal parts whose key was erased are NULL. `events` in version order.

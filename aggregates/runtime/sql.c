@@ -90,6 +90,42 @@ static void sql_make_appends(struct runtime *runtime)
         s);
 }
 
+// For several commands at once (together.c).
+static void sql_make_together(struct runtime *runtime)
+{
+    const char *s = runtime->service;
+    struct arena *arena = runtime->sql;
+    // One row a command, in their order. The limit keeps each look a probe of the index: PostgreSQL
+    // would else turn them into one look at the whole outbox while that is small.
+    runtime->sql_look_together = arena_printf(
+        arena,
+        "SELECT e.seen, current_setting('synchronous_commit')"
+        " FROM unnest($1, $2) WITH ORDINALITY AS c (actor, command_id, i)"
+        " LEFT JOIN LATERAL (SELECT true AS seen FROM %s.outbox AS o"
+        "  WHERE o.actor = c.actor AND o.command_id = c.command_id LIMIT 1) AS e ON true"
+        " ORDER BY i",
+        s);
+    // A row that meets another writer's, by its version or its command id, is left out and has no
+    // position; all others are appended. Positions are given in the rows' order.
+    runtime->sql_append_together = arena_printf(
+        arena,
+        "INSERT INTO %s.outbox (event_id, type, aggregate_type, aggregate_id, version, actor,"
+        " command_id, command_index, command_digest, correlation_id, causation_id, occurred_at,"
+        " traceparent, payload)"
+        " SELECT event_id, type, aggregate_type, aggregate_id, version, actor, command_id, 0,"
+        " command_digest, correlation_id, causation_id, occurred_at, traceparent, payload"
+        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) WITH ORDINALITY"
+        " AS e (event_id, type, aggregate_type, aggregate_id, version, actor, command_id,"
+        " command_digest, correlation_id, causation_id, occurred_at, traceparent, payload, i)"
+        " ORDER BY i ON CONFLICT DO NOTHING RETURNING position, event_id",
+        s);
+    runtime->sql_keys_together =
+        arena_printf(arena,
+                     "SELECT key_id, wrapped, person_id FROM %s.person_key"
+                     " WHERE person_id = ANY ($1) ORDER BY person_id",
+                     s);
+}
+
 void runtime_sql_make(struct runtime *runtime)
 {
     const char *s = runtime->service;
@@ -108,9 +144,9 @@ void runtime_sql_make(struct runtime *runtime)
         " LEFT JOIN %s.outbox ON actor = $1 AND command_id = $2 ORDER BY command_index",
         s);
     // One statement, so that snapshot and events are of the same moment. A snapshot ahead of the
-    // log (a restored outbox) is not looked at. OFFSET 0 keeps the events of each aggregate a
+    // log (a restored outbox) is not looked at. The limit keeps the events of each aggregate a
     // subquery of its own, whose index scan begins at the snapshot's version: as a plain join it
-    // read all events and threw away those before it.
+    // read all events and threw away those before it. As above, it cannot be seen.
     runtime->sql_load = arena_printf(
         arena,
         "WITH snap AS (SELECT aggregate_id, version, state_version, state, digest"
@@ -123,10 +159,11 @@ void runtime_sql_make(struct runtime *runtime)
         " FROM (SELECT DISTINCT unnest($1) AS id) AS target LEFT JOIN snap ON aggregate_id = id"
         " CROSS JOIN LATERAL (SELECT o.aggregate_id, o.version, o.type, o.payload, o.occurred_at"
         "  FROM %s.outbox AS o WHERE o.aggregate_id = id AND o.version > coalesce(snap.version, 0)"
-        "  OFFSET 0) AS e ORDER BY 1, 2, 6",
+        "  ORDER BY o.version LIMIT (SELECT 9223372036854775807)) AS e ORDER BY 1, 2, 6",
         s, s, s);
     sql_make_load_one(runtime);
     sql_make_appends(runtime);
+    sql_make_together(runtime);
     runtime->sql_snapshot_put = arena_printf(
         arena,
         "INSERT INTO %s.snapshot (aggregate_id, aggregate_type, version, state_version, state,"

@@ -30,7 +30,8 @@ MAY_INCLUDE = {
 PURE = ["outbox-relay/settle.h", "outbox-relay/settle.c", "outbox-relay/relay_state.h",
         "outbox-relay/relay_state.c", "outbox-relay/recover_plan.h",
         "outbox-relay/recover_plan.c", "cli/supervise.h", "cli/supervise.c",
-        "inbox/inbox_state.h", "inbox/inbox_state.c"]
+        "inbox/inbox_state.h", "inbox/inbox_state.c",
+        "aggregates/runtime/group.h", "aggregates/runtime/group.c"]
 PURE_FOLDERS = ["audit", "aggregates/core", "aggregates/identity", "aggregates/content",
                 "aggregates/communication"]
 IO_HEADERS = re.compile(

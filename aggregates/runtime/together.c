@@ -1,0 +1,480 @@
+// together.c - several commands in one transaction (group commit, decision 0046). One round reads
+// from top to bottom: choose, begin, decide each, append, end each.
+//
+// It is two round trips, however many commands there are: one that begins, looks which of them were
+// seen before, and loads; and one that appends and commits. Only what is ordinary is done here: one
+// new event of one aggregate by somebody whose key is there. Whatever else a command turns out to be
+// is left to runtime.c, afterwards and by itself: it is marked to go alone, and nothing of it was
+// written. So there is one place that knows how to repeat an answer, to decide again and to give up.
+//
+// A row that meets another writer's is left out by the INSERT itself (ON CONFLICT DO NOTHING), which
+// cannot be said of half of a command: several events go alone, too.
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregates/runtime/group.h"
+#include "aggregates/runtime/runtime_internal.h"
+#include "base/metrics.h"
+
+// Where a command of the round stands.
+enum member_state {
+    MEMBER_OPEN,     // not decided yet
+    MEMBER_APPENDS,  // its event is to be appended
+    MEMBER_REJECTED, // refused, unless its own former effect is why
+    MEMBER_DONE,     // its status is known
+    MEMBER_LATER,    // it goes with another round
+    MEMBER_ALONE,    // it goes by itself
+};
+
+struct member {
+    struct execution *execution;
+    struct attempt attempt;
+    enum member_state state;
+    const struct rejection *rejection;
+    struct uuid event_id;
+    struct bytes payload;
+};
+
+struct round {
+    struct runtime *runtime;
+    struct arena *arena;
+    struct member *members;
+    size_t count;
+    struct pg_result *looked, *loaded, *keys;
+    struct error err;
+};
+
+// ---- choose -------------------------------------------------------------------------------------
+
+static void round_add(struct round *round, struct execution *execution)
+{
+    struct member *member = &round->members[round->count++];
+    member->execution = execution;
+    runtime_attempt_make(&member->attempt, round->runtime, execution->command, NULL,
+                         &execution->outcome, execution->arena, &execution->err);
+}
+
+static void round_choose(struct round *round, struct execution **executions, size_t count)
+{
+    struct group *group = arena_alloc(round->arena, sizeof *group);
+    size_t most = count < COMMANDS_TOGETHER_MAX ? count : COMMANDS_TOGETHER_MAX;
+    round->members = arena_alloc(round->arena, most * sizeof *round->members);
+    group_begin(group);
+    for (size_t i = 0; i < count; i++) {
+        struct execution *execution = executions[i];
+        const struct command *command = execution->command;
+        if (!execution->alone && group_admit(group, &command->command_id, &execution->appends_to,
+                                             command->wire.len))
+            round_add(round, execution);
+    }
+}
+
+// ---- begin --------------------------------------------------------------------------------------
+
+static void round_look_add(struct round *round, enum member_state state)
+{
+    const char **actors = arena_alloc(round->arena, round->count * sizeof *actors);
+    struct uuid *ids = arena_alloc(round->arena, round->count * sizeof *ids);
+    size_t count = 0;
+    for (size_t i = 0; i < round->count; i++) {
+        const struct member *member = &round->members[i];
+        if (member->state != state)
+            continue;
+        actors[count] = member->execution->command->caller->actor;
+        ids[count++] = member->attempt.command_id;
+    }
+    struct pg_param params[] = {pg_text_array(round->arena, actors, count),
+                                pg_uuid_array(round->arena, ids, count)};
+    pg_pipeline_add(round->runtime->pg, round->runtime->sql_look_together, params, 2);
+}
+
+static void round_load_add(struct round *round)
+{
+    size_t count = 0, callers = 0;
+    for (size_t i = 0; i < round->count; i++)
+        count += round->members[i].attempt.targets->count;
+    struct uuid *ids = arena_alloc(round->arena, count * sizeof *ids);
+    struct uuid *caller_ids = arena_alloc(round->arena, round->count * sizeof *caller_ids);
+    count = 0;
+    for (size_t i = 0; i < round->count; i++) {
+        const struct attempt *a = &round->members[i].attempt;
+        for (uint32_t t = 0; t < a->targets->count; t++)
+            ids[count++] = a->targets->at[t].id;
+        if (!uuid_is_nil(&a->command->caller->user_id))
+            caller_ids[callers++] = a->command->caller->user_id;
+    }
+    runtime_load_together_add(round->runtime, ids, count, round->arena);
+    runtime_keys_together_add(round->runtime, caller_ids, callers, round->arena);
+}
+
+static enum nova_status round_begin(struct round *round)
+{
+    struct runtime *runtime = round->runtime;
+    struct pg_result *results[5] = {NULL};
+    for (size_t i = 0; i < round->count; i++) {
+        runtime_attempt_begin(&round->members[i].attempt);
+        runtime_target(&round->members[i].attempt);
+    }
+    pg_pipeline_begin(runtime->pg);
+    size_t before = runtime_plans_discard(runtime) + 1; // and BEGIN
+    pg_pipeline_add(runtime->pg, "BEGIN", NULL, 0);
+    round_look_add(round, MEMBER_OPEN);
+    round_load_add(round);
+    enum nova_status status =
+        pg_pipeline_end(results, before + 3, NULL, runtime->pg, &round->err);
+    for (size_t i = 0; i < before; i++)
+        pg_result_destroy(&results[i]);
+    round->looked = results[before];
+    round->loaded = results[before + 1];
+    round->keys = results[before + 2];
+    return status;
+}
+
+// ---- decide -------------------------------------------------------------------------------------
+
+enum look_column { LOOK_SEEN, LOOK_SYNCHRONOUS_COMMIT };
+
+static void member_end(struct member *member, enum nova_status status)
+{
+    member->state = MEMBER_DONE;
+    member->execution->status = status;
+}
+
+static bool member_was_seen(const struct pg_result *looked, size_t row)
+{
+    return !pg_is_null(looked, row, LOOK_SEEN);
+}
+
+static bool member_wants_a_snapshot(const struct attempt *a)
+{
+    for (uint32_t i = 0; i < a->decision.aggregate_count; i++)
+        if (a->decision.aggregates[i].version - a->snapshot_versions[i] >= RUNTIME_SNAPSHOT_EVENTS)
+            return true;
+    return false;
+}
+
+// A key that is there and not erased, where the event holds something personal.
+static bool member_finds_its_key(struct member *member, struct round *round)
+{
+    struct attempt *a = &member->attempt;
+    const struct pending_event *event = &a->decision.events[0];
+    if (event->personal == NULL)
+        return true;
+    a->caller_key = round->keys;
+    a->caller_key_row = runtime_keys_together_find(round->keys, &event->person_id);
+    return uuid_equal(&event->person_id, &a->command->caller->user_id) &&
+           a->caller_key_row < pg_rows(round->keys);
+}
+
+static bool member_is_ordinary(struct member *member, struct round *round)
+{
+    const struct decision *decision = &member->attempt.decision;
+    return decision->event_count == 1 && !decision->writes_inline &&
+           !member_wants_a_snapshot(&member->attempt) && member_finds_its_key(member, round);
+}
+
+static enum member_state member_decide(struct member *member, struct round *round)
+{
+    struct attempt *a = &member->attempt;
+    struct decision *decision = &a->decision;
+    bool usable = false;
+    member->rejection = a->no_targets;
+    if (member->rejection != NULL)
+        return MEMBER_REJECTED;
+    decision->aggregate_count = a->targets->count;
+    decision->aggregates =
+        arena_alloc(a->arena, a->targets->count * sizeof *decision->aggregates);
+    a->snapshot_versions = arena_alloc(a->arena, a->targets->count * sizeof *a->snapshot_versions);
+    enum nova_status status = runtime_load_together_take(&usable, a, round->loaded);
+    if (status == NOVA_OK && usable)
+        member->rejection = a->command->rule->decide(decision);
+    if (status != NOVA_OK || !usable)
+        return MEMBER_ALONE; // which says why, or throws the snapshot away
+    return member->rejection == NULL ? MEMBER_APPENDS : MEMBER_REJECTED;
+}
+
+static void member_admit(struct member *member, struct round *round, struct group *group)
+{
+    struct attempt *a = &member->attempt;
+    struct execution *execution = member->execution;
+    if (a->decision.event_count == 0 && !a->decision.writes_inline) {
+        member_end(member, runtime_reply(a, NULL, 0)); // there was nothing to do
+        return;
+    }
+    if (!member_is_ordinary(member, round)) {
+        member->state = MEMBER_ALONE;
+        return;
+    }
+    execution->appends_to = a->decision.events[0].aggregate->id;
+    if (!group_admit(group, &a->command_id, &execution->appends_to, execution->command->wire.len)) {
+        member->state = MEMBER_LATER;
+        return;
+    }
+    enum nova_status status = runtime_pack(a, &member->payload, &member->event_id);
+    if (status != NOVA_OK)
+        member_end(member, status);
+}
+
+static void round_decide(struct round *round)
+{
+    struct group *group = arena_alloc(round->arena, sizeof *group);
+    group_begin(group);
+    for (size_t i = 0; i < round->count; i++) {
+        struct member *member = &round->members[i];
+        const char *durable = pg_get_text(round->looked, i, LOOK_SYNCHRONOUS_COMMIT);
+        if (strcmp(durable, "off") == 0 || member_was_seen(round->looked, i))
+            member->state = MEMBER_ALONE; // it says why, or answers again
+        else
+            member->state = member_decide(member, round);
+        if (member->state == MEMBER_APPENDS)
+            member_admit(member, round, group);
+        member->attempt.caller_key = NULL; // the round's
+    }
+}
+
+// ---- append -------------------------------------------------------------------------------------
+
+// In the order of the aggregates' ids: two transactions that meet at several rows wait for each
+// other at the first of them, and not crosswise.
+static int member_order(const void *left, const void *right)
+{
+    const struct member *const *a = left, *const *b = right;
+    return memcmp((*a)->execution->appends_to.bytes, (*b)->execution->appends_to.bytes,
+                  sizeof(struct uuid));
+}
+
+static size_t round_appending(struct member **out, const struct round *round)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < round->count; i++)
+        if (round->members[i].state == MEMBER_APPENDS)
+            out[count++] = &round->members[i];
+    qsort(out, count, sizeof *out, member_order);
+    return count;
+}
+
+static bool round_has(const struct round *round, enum member_state state)
+{
+    for (size_t i = 0; i < round->count; i++)
+        if (round->members[i].state == state)
+            return true;
+    return false;
+}
+
+// The columns of the INSERT: one array each.
+struct columns {
+    struct uuid *event_ids, *aggregate_ids, *command_ids, *correlation_ids, *causation_ids;
+    const char **types, **aggregate_types, **actors, **traceparents;
+    struct bytes *digests, *payloads;
+    int64_t *versions, *occurred_at_us;
+};
+
+static struct columns columns_alloc(struct arena *arena, size_t count)
+{
+    return (struct columns){
+        .event_ids = arena_alloc(arena, count * sizeof(struct uuid)),
+        .aggregate_ids = arena_alloc(arena, count * sizeof(struct uuid)),
+        .command_ids = arena_alloc(arena, count * sizeof(struct uuid)),
+        .correlation_ids = arena_alloc(arena, count * sizeof(struct uuid)),
+        .causation_ids = arena_alloc(arena, count * sizeof(struct uuid)),
+        .types = arena_alloc(arena, count * sizeof(char *)),
+        .aggregate_types = arena_alloc(arena, count * sizeof(char *)),
+        .actors = arena_alloc(arena, count * sizeof(char *)),
+        .traceparents = arena_alloc(arena, count * sizeof(char *)),
+        .digests = arena_alloc(arena, count * sizeof(struct bytes)),
+        .payloads = arena_alloc(arena, count * sizeof(struct bytes)),
+        .versions = arena_alloc(arena, count * sizeof(int64_t)),
+        .occurred_at_us = arena_alloc(arena, count * sizeof(int64_t)),
+    };
+}
+
+static void columns_set(struct columns *columns, size_t i, const struct member *member)
+{
+    const struct attempt *a = &member->attempt;
+    const struct command *command = a->command;
+    const struct pending_event *event = &a->decision.events[0];
+    columns->event_ids[i] = member->event_id;
+    columns->types[i] = event->type->type;
+    columns->aggregate_types[i] = event->type->aggregate_type;
+    columns->aggregate_ids[i] = event->aggregate->id;
+    columns->versions[i] = event->version;
+    columns->actors[i] = command->caller->actor;
+    columns->command_ids[i] = a->command_id;
+    columns->digests[i] = (struct bytes){a->digest, sizeof a->digest};
+    columns->correlation_ids[i] = *runtime_or_command(a, &command->correlation_id);
+    columns->causation_ids[i] = *runtime_or_command(a, &command->causation_id);
+    columns->occurred_at_us[i] = a->now_us;
+    columns->traceparents[i] = command->traceparent;
+    columns->payloads[i] = member->payload;
+}
+
+static void round_append_add(struct round *round, struct member *const *members, size_t count)
+{
+    struct arena *arena = round->arena;
+    struct columns of = columns_alloc(arena, count);
+    for (size_t i = 0; i < count; i++)
+        columns_set(&of, i, members[i]);
+    struct pg_param params[] = {
+        pg_uuid_array(arena, of.event_ids, count),
+        pg_text_array(arena, of.types, count),
+        pg_text_array(arena, of.aggregate_types, count),
+        pg_uuid_array(arena, of.aggregate_ids, count),
+        pg_int8_array(arena, of.versions, count),
+        pg_text_array(arena, of.actors, count),
+        pg_uuid_array(arena, of.command_ids, count),
+        pg_bytea_array(arena, of.digests, count),
+        pg_uuid_array(arena, of.correlation_ids, count),
+        pg_uuid_array(arena, of.causation_ids, count),
+        pg_time_us_array(arena, of.occurred_at_us, count),
+        pg_text_array(arena, of.traceparents, count),
+        pg_bytea_array(arena, of.payloads, count),
+    };
+    pg_pipeline_add(round->runtime->pg, round->runtime->sql_append_together, params,
+                    sizeof params / sizeof *params);
+}
+
+// ---- end ----------------------------------------------------------------------------------------
+
+// Rows come in the order they were given; one that is missing met another writer's.
+static void round_end_appended(struct member *const *members, size_t count,
+                               const struct pg_result *rows)
+{
+    size_t row = 0;
+    int64_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct member *member = members[i];
+        struct uuid id = row < pg_rows(rows) ? pg_get_uuid(rows, row, 1) : (struct uuid){0};
+        if (!uuid_equal(&id, &member->event_id)) {
+            metrics_add(METRIC_SERVICE_RETRIES, 1);
+            member->state = MEMBER_ALONE;
+            continue;
+        }
+        member->attempt.out->position = pg_get_int8(rows, row++, 0);
+        assert(member->attempt.out->position > last);
+        last = member->attempt.out->position;
+        member_end(member, runtime_answer(&member->attempt));
+    }
+    assert(row == pg_rows(rows));
+}
+
+// What stands in the way of a command may be its own effect, appended by another copy of it since
+// the first look: then its answer is that of a repeated one.
+static void round_end_rejected(struct round *round, const struct pg_result *looked)
+{
+    size_t row = 0;
+    for (size_t i = 0; i < round->count; i++) {
+        struct member *member = &round->members[i];
+        if (member->state != MEMBER_REJECTED)
+            continue;
+        if (member_was_seen(looked, row++))
+            member->state = MEMBER_ALONE;
+        else
+            member_end(member, runtime_rejection_error(&member->attempt, member->rejection));
+    }
+}
+
+// Nothing was written, unless the connection was lost: then nobody knows, and each is told so.
+static void round_failed(struct round *round)
+{
+    bool is_lost = !pg_is_connected(round->runtime->pg);
+    for (size_t i = 0; i < round->count; i++) {
+        struct member *member = &round->members[i];
+        if (member->state != MEMBER_OPEN && member->state != MEMBER_APPENDS &&
+            member->state != MEMBER_REJECTED)
+            continue;
+        member->state = MEMBER_ALONE;
+        if (is_lost) {
+            member->execution->err = round->err;
+            member_end(member, round->err.status);
+        }
+    }
+}
+
+static void round_commit(struct round *round)
+{
+    struct pg *pg = round->runtime->pg;
+    struct pg_result *results[3] = {NULL};
+    struct member **appending = arena_alloc(round->arena, round->count * sizeof *appending);
+    size_t count = round_appending(appending, round), added = 0;
+    bool has_rejected = round_has(round, MEMBER_REJECTED);
+    if (count == 0 && !has_rejected) {
+        pg_rollback(pg);
+        return;
+    }
+    pg_pipeline_begin(pg);
+    if (count > 0)
+        round_append_add(round, appending, count);
+    if (has_rejected)
+        round_look_add(round, MEMBER_REJECTED);
+    pg_pipeline_add(pg, "COMMIT", NULL, 0);
+    added = (size_t)(count > 0) + has_rejected + 1;
+    if (pg_pipeline_end(results, added, NULL, pg, &round->err) != NOVA_OK) {
+        round_failed(round);
+    } else {
+        if (has_rejected)
+            round_end_rejected(round, results[count > 0]);
+        if (count > 0)
+            round_end_appended(appending, count, results[0]);
+    }
+    for (size_t i = 0; i < added; i++)
+        pg_result_destroy(&results[i]);
+}
+
+static void round_run(struct round *round)
+{
+    enum nova_status status = pg_ensure_connected(round->runtime->pg, &round->err);
+    if (status == NOVA_OK)
+        status = round_begin(round);
+    if (status == NOVA_OK) {
+        round_decide(round);
+        round_commit(round);
+    } else {
+        round_failed(round);
+    }
+    pg_result_destroy(&round->looked);
+    pg_result_destroy(&round->loaded);
+    pg_result_destroy(&round->keys);
+    for (size_t i = 0; i < round->count; i++) {
+        round->members[i].execution->alone = round->members[i].state == MEMBER_ALONE;
+        round->members[i].execution->done = round->members[i].state == MEMBER_DONE;
+    }
+}
+
+// ---- one call -----------------------------------------------------------------------------------
+
+static void execute_alone(struct execution *execution, struct runtime *runtime)
+{
+    execution->status = runtime_execute(&execution->outcome, runtime, execution->command, NULL,
+                                        execution->arena, &execution->err);
+    execution->done = true;
+}
+
+// Those that are left to the front, in their order.
+static size_t sort_out_done(struct execution **executions, size_t count, struct arena *arena)
+{
+    struct execution **done = arena_alloc(arena, count * sizeof *done);
+    size_t left = 0, done_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (executions[i]->done)
+            done[done_count++] = executions[i];
+        else
+            executions[left++] = executions[i];
+    }
+    memcpy(executions + left, done, done_count * sizeof *done);
+    return left;
+}
+
+size_t runtime_execute_together(struct execution **executions, size_t count,
+                                struct runtime *runtime)
+{
+    struct round round = {.runtime = runtime, .arena = runtime->round};
+    assert(count > 0);
+    arena_reset(round.arena);
+    round_choose(&round, executions, count);
+    if (round.count > 1)
+        round_run(&round);
+    else
+        execute_alone(round.count == 1 ? round.members[0].execution : executions[0], runtime);
+    return sort_out_done(executions, count, round.arena);
+}
