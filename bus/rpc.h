@@ -80,12 +80,20 @@ struct rpc_request {
     // Out, set by the handler:
     ProtobufCMessage *reply; // in the arena
     int64_t position;        // for Nova-Position; 0: none
+    struct rpc_task *task;   // the server's own
 };
 
 // Answers one request; an error's status and text go to the caller. `worker` is the worker's own
 // context (its PostgreSQL connection). Called on a worker's thread.
 typedef enum nova_status (*rpc_handler)(void *worker, struct rpc_request *request,
                                         struct error *err);
+
+// Answers several requests that waited, of methods that go together: rpc_answer for each of them
+// exactly once, as soon as its answer is known. They live until this returns, in one arena.
+typedef void (*rpc_together_handler)(void *worker, struct rpc_request *const *requests,
+                                     size_t count);
+// `status` and `err` as a handler's own.
+void rpc_answer(struct rpc_request *request, enum nova_status status, const struct error *err);
 
 struct rpc_server;
 struct rpc_server_options {
@@ -97,6 +105,10 @@ struct rpc_server_options {
     // The last of them work on urgent methods alone, so that no queue of others delays these.
     uint32_t urgent_worker_count; // below worker_count
     const bool *urgent;           // one a method of the service; NULL: none is
+    // Methods that go together: a worker takes all that wait, COMMANDS_TOGETHER_MAX at most. One that
+    // waits alone goes to `handle`.
+    const bool *together; // one a method of the service; NULL: none does
+    rpc_together_handler handle_together;
     // Methods that take long wait in a queue of their own, and never take all workers.
     const bool *heavy;        // one a method of the service; NULL: none is
     uint32_t heavy_at_once;   // workers that may be on them, at least 1
@@ -104,7 +116,7 @@ struct rpc_server_options {
     uint32_t queue_max;       // of each of the other queues; 0: RPC_QUEUE_MAX
 };
 // Starts answering in threads of its own, until rpc_server_destroy, which finishes what was begun.
-// Requests wait in three queues, urgent, common and heavy, each bounded in number and in bytes
+// Requests wait in four queues, urgent, common, heavy and together, each bounded in number and in bytes
 // (base/limits.h); what does not fit is answered RESOURCE_EXHAUSTED at once.
 MUST_CHECK enum nova_status rpc_server_create(struct rpc_server **out,
                                               const struct rpc_server_options *options,

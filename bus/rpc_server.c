@@ -1,9 +1,10 @@
-// rpc_server.c - answering requests: three queues, a thread a worker. See rpc.h.
+// rpc_server.c - answering requests: four queues, a thread a worker. See rpc.h.
 //
 // The subscription's thread only queues, or refuses when a queue is full. A common worker takes the
-// older of the common and the heavy queue's next requests (a heavy one only while fewer than
+// oldest of the next requests of all queues but the urgent one (a heavy one only while fewer than
 // heavy_at_once workers are on such), and an urgent one when there are none; urgent workers take
-// urgent requests alone. What a worker does with one request:
+// urgent requests alone. Of those that go together it takes all that wait: it waits for none, so
+// that a single one is answered as soon as any other. What a worker does with one request:
 //   inbox? -> deadline -> headers -> method -> check the bytes -> unpack -> handle -> reply
 #include <assert.h>
 #include <inttypes.h>
@@ -16,7 +17,7 @@
 #include "proto/check.h"
 #include "proto/sealed.h"
 
-enum rpc_lane { RPC_COMMON, RPC_HEAVY, RPC_URGENT, RPC_LANES };
+enum rpc_lane { RPC_COMMON, RPC_HEAVY, RPC_TOGETHER, RPC_URGENT, RPC_LANES };
 
 // Requests that wait: a ring, under the server's lock.
 struct rpc_queue {
@@ -34,6 +35,18 @@ struct rpc_worker {
     enum rpc_lane lane;
     pthread_t thread;
     _Atomic int64_t busy_since_us; // 0: idle
+    struct rpc_task *tasks;        // what it took, so many
+    uint32_t task_count;
+};
+
+// A request from when it was taken until it is answered.
+struct rpc_task {
+    struct rpc_server *server;
+    natsMsg *msg;
+    const char *subject; // where the answer goes
+    struct rpc_request request;
+    int64_t began_us;
+    bool is_answered;
 };
 
 struct rpc_server {
@@ -151,26 +164,61 @@ static void server_count(struct rpc_server *server, const ProtobufCMethodDescrip
     pthread_mutex_unlock(&server->lock);
 }
 
-static void server_answer(struct rpc_worker *worker, natsMsg *msg, struct arena *arena)
+void rpc_answer(struct rpc_request *request, enum nova_status status, const struct error *err)
 {
-    struct rpc_server *server = worker->server;
-    const char *subject = natsMsg_GetReply(msg);
-    // An answer is written with our rights: only ever into somebody's inbox.
-    if (subject == NULL || strncmp(subject, RPC_INBOX_PREFIX, strlen(RPC_INBOX_PREFIX)) != 0)
-        return;
-    struct error err = {0};
-    struct rpc_request request = {.arena = arena};
-    int64_t began_us = rpc_now_us();
-    enum nova_status status = server_read(&request, server, msg, &err);
-    if (status == NOVA_OK)
-        status = server->options.handle(worker->context, &request, &err);
+    struct rpc_task *task = request->task;
+    struct rpc_server *server = task->server;
+    struct error own_err;
+    assert(!task->is_answered);
+    task->is_answered = true;
     if (status == NOVA_OK) {
-        assert(request.reply != NULL && request.reply->descriptor == request.method->output);
-        status = server_accept(server, subject, &request, &err);
+        assert(request->reply != NULL && request->reply->descriptor == request->method->output);
+        status = server_accept(server, task->subject, request, &own_err);
+        err = &own_err;
     }
     if (status != NOVA_OK)
-        server_refuse(server, subject, &err);
-    server_count(server, request.method, began_us, status == NOVA_OK ? NULL : &err);
+        server_refuse(server, task->subject, err);
+    server_count(server, request->method, task->began_us, status == NOVA_OK ? NULL : err);
+}
+
+// False: it is answered already, or nobody is to be answered.
+static bool server_begin(struct rpc_task *task, struct arena *arena)
+{
+    struct error err = {0};
+    task->subject = natsMsg_GetReply(task->msg);
+    task->request = (struct rpc_request){.arena = arena, .task = task};
+    task->began_us = rpc_now_us();
+    // An answer is written with our rights: only ever into somebody's inbox.
+    if (task->subject == NULL ||
+        strncmp(task->subject, RPC_INBOX_PREFIX, strlen(RPC_INBOX_PREFIX)) != 0)
+        return false;
+    enum nova_status status = server_read(&task->request, task->server, task->msg, &err);
+    if (status != NOVA_OK)
+        rpc_answer(&task->request, status, &err);
+    return status == NOVA_OK;
+}
+
+static void server_answer_one(struct rpc_worker *worker, struct rpc_request *request)
+{
+    struct error err = {0};
+    enum nova_status status =
+        worker->server->options.handle(worker->context, request, &err);
+    rpc_answer(request, status, &err);
+}
+
+static void server_answer(struct rpc_worker *worker, struct arena *arena)
+{
+    struct rpc_request **requests = arena_alloc(arena, worker->task_count * sizeof *requests);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < worker->task_count; i++)
+        if (server_begin(&worker->tasks[i], arena))
+            requests[count++] = &worker->tasks[i].request;
+    if (count == 1)
+        server_answer_one(worker, requests[0]);
+    else if (count > 1)
+        worker->server->options.handle_together(worker->context, requests, count);
+    for (uint32_t i = 0; i < count; i++)
+        assert(requests[i]->task->is_answered);
 }
 
 // ---- queue and threads --------------------------------------------------------------------------
@@ -204,33 +252,46 @@ static natsMsg *queue_get(struct rpc_queue *queue)
 // Which queue a worker of that lane takes from now; RPC_LANES: none. Called under the lock.
 static enum rpc_lane server_choose(const struct rpc_server *server, enum rpc_lane worker)
 {
-    const struct rpc_queue *common = &server->queues[RPC_COMMON];
-    const struct rpc_queue *heavy = &server->queues[RPC_HEAVY];
-    enum rpc_lane otherwise = server->queues[RPC_URGENT].count > 0 ? RPC_URGENT : RPC_LANES;
-    bool may = heavy->count > 0 && server->heavy_running < server->options.heavy_at_once;
-    if (worker == RPC_URGENT)
-        return otherwise;
-    if (common->count == 0)
-        return may ? RPC_HEAVY : otherwise;
-    return may && heavy->ring[heavy->first].arrival < common->ring[common->first].arrival
-               ? RPC_HEAVY
-               : RPC_COMMON;
+    enum rpc_lane chosen = RPC_LANES;
+    uint64_t oldest = UINT64_MAX;
+    for (enum rpc_lane lane = RPC_COMMON; worker != RPC_URGENT && lane < RPC_URGENT; lane++) {
+        const struct rpc_queue *queue = &server->queues[lane];
+        bool may = lane != RPC_HEAVY || server->heavy_running < server->options.heavy_at_once;
+        if (!may || queue->count == 0 || queue->ring[queue->first].arrival >= oldest)
+            continue;
+        oldest = queue->ring[queue->first].arrival;
+        chosen = lane;
+    }
+    if (chosen == RPC_LANES && server->queues[RPC_URGENT].count > 0)
+        chosen = RPC_URGENT;
+    return chosen;
 }
 
-// The next request for this worker, and its lane; NULL: the server stops.
-static natsMsg *server_take(struct rpc_worker *worker, enum rpc_lane *lane)
+static void worker_take(struct rpc_worker *worker, struct rpc_queue *queue, bool all)
+{
+    size_t bytes = 0;
+    worker->task_count = 0;
+    do {
+        natsMsg *msg = queue_get(queue);
+        bytes += (size_t)natsMsg_GetDataLength(msg);
+        worker->tasks[worker->task_count++] = (struct rpc_task){worker->server, msg};
+    } while (all && queue->count > 0 && worker->task_count < COMMANDS_TOGETHER_MAX &&
+             bytes < COMMANDS_TOGETHER_BYTES_MAX);
+}
+
+// The next requests for this worker, into its tasks, and their lane. False: the server stops.
+static bool server_take(struct rpc_worker *worker, enum rpc_lane *lane)
 {
     struct rpc_server *server = worker->server;
     pthread_cond_t *filled = worker->lane == RPC_URGENT ? &server->urgent_filled : &server->filled;
-    natsMsg *msg = NULL;
     pthread_mutex_lock(&server->lock);
     while ((*lane = server_choose(server, worker->lane)) == RPC_LANES && !server->stopping)
         pthread_cond_wait(filled, &server->lock);
     if (*lane != RPC_LANES)
-        msg = queue_get(&server->queues[*lane]);
+        worker_take(worker, &server->queues[*lane], *lane == RPC_TOGETHER);
     server->heavy_running += *lane == RPC_HEAVY;
     pthread_mutex_unlock(&server->lock);
-    return msg;
+    return *lane != RPC_LANES;
 }
 
 static void server_done(struct rpc_server *server, enum rpc_lane lane)
@@ -248,11 +309,11 @@ static void *server_work(void *context)
     struct rpc_worker *worker = context;
     struct arena *arena = arena_create();
     enum rpc_lane lane;
-    natsMsg *msg;
-    while ((msg = server_take(worker, &lane)) != NULL) {
+    while (server_take(worker, &lane)) {
         worker->busy_since_us = rpc_now_us();
-        server_answer(worker, msg, arena);
-        natsMsg_Destroy(msg);
+        server_answer(worker, arena);
+        for (uint32_t i = 0; i < worker->task_count; i++)
+            natsMsg_Destroy(worker->tasks[i].msg);
         arena_reset(arena);
         worker->busy_since_us = 0;
         server_done(worker->server, lane);
@@ -271,6 +332,8 @@ static enum rpc_lane server_lane(const struct rpc_server *server, const char *su
     size_t place = (size_t)(method - options->service->descriptor->methods);
     if (options->urgent != NULL && options->urgent[place])
         return RPC_URGENT;
+    if (options->together != NULL && options->together[place])
+        return RPC_TOGETHER;
     return options->heavy != NULL && options->heavy[place] ? RPC_HEAVY : RPC_COMMON;
 }
 
@@ -330,6 +393,11 @@ static enum nova_status server_start(struct rpc_server *server, struct error *er
     for (uint32_t i = 0; i < server->options.worker_count; i++) {
         server->workers[i].server = server;
         server->workers[i].context = server->options.workers[i];
+        server->workers[i].tasks =
+            calloc(server->options.together == NULL ? 1 : COMMANDS_TOGETHER_MAX,
+                   sizeof *server->workers[i].tasks);
+        if (server->workers[i].tasks == NULL)
+            abort();
         server->workers[i].lane =
             i < server->options.worker_count - server->options.urgent_worker_count ? RPC_COMMON
                                                                                    : RPC_URGENT;
@@ -344,12 +412,14 @@ enum nova_status rpc_server_create(struct rpc_server **out,
                                    const struct rpc_server_options *options, struct error *err)
 {
     assert(options->worker_count > options->urgent_worker_count);
+    assert((options->together == NULL) == (options->handle_together == NULL));
     assert(options->heavy == NULL || (options->heavy_at_once > 0 && options->heavy_queue_max > 0));
     struct rpc_server *server = calloc(1, sizeof *server);
     server->options = *options;
     uint32_t queue_max = options->queue_max == 0 ? RPC_QUEUE_MAX : options->queue_max;
     queue_create(&server->queues[RPC_COMMON], queue_max);
     queue_create(&server->queues[RPC_HEAVY], options->heavy == NULL ? 0 : options->heavy_queue_max);
+    queue_create(&server->queues[RPC_TOGETHER], options->together == NULL ? 0 : queue_max);
     queue_create(&server->queues[RPC_URGENT], queue_max);
     server->workers = calloc(options->worker_count, sizeof *server->workers);
     server->stats = calloc(options->service->descriptor->n_methods, sizeof *server->stats);
@@ -377,6 +447,8 @@ void rpc_server_destroy(struct rpc_server **server_at)
     pthread_mutex_unlock(&server->lock);
     for (uint32_t i = 0; i < server->started; i++)
         pthread_join(server->workers[i].thread, NULL);
+    for (uint32_t i = 0; i < server->options.worker_count; i++)
+        free(server->workers[i].tasks);
     for (int lane = 0; lane < RPC_LANES; lane++)
         free(server->queues[lane].ring);
     pthread_cond_destroy(&server->filled);

@@ -164,6 +164,7 @@ static enum nova_status service_start(struct service *service, struct error *err
     if (status == NOVA_OK && service->type->start != NULL)
         status = service->type->start(service, err);
     const uint32_t heavy_at_once = service_find_heavy(service);
+    const bool has_together = service_find_together(service);
     const struct rpc_server_options options = {
         .connection = service->connection,
         .service = contract_service_find(service->type->name),
@@ -175,6 +176,8 @@ static enum nova_status service_start(struct service *service, struct error *err
         .heavy_queue_max = service->type->heavy_waiting_max,
         .urgent_worker_count = SERVICE_URGENT_WORKERS,
         .urgent = service->urgent,
+        .together = has_together ? service->together : NULL,
+        .handle_together = has_together ? service_handle_together : NULL,
     };
     return status == NOVA_OK ? rpc_server_create(&service->server, &options, err) : status;
 }

@@ -109,22 +109,19 @@ static const struct command_rule *service_rule_find(const struct service_type *t
 }
 
 // Wakes the relay; a doorbell that is lost only costs its poll interval.
-static void service_ring(const struct service *service)
+void service_ring(const struct service *service)
 {
     char subject[64];
     snprintf(subject, sizeof subject, "nova.bell.%s", service->type->name);
     natsConnection_Publish(bus_connection_nats(service->connection), subject, NULL, 0);
 }
 
-enum nova_status service_carry_out(struct outcome *out, struct service_worker *worker,
-                                   struct service_call *call, const struct uuid *command_id,
-                                   struct error *err)
+void service_command(struct command *out, struct service_worker *worker,
+                     const struct service_call *call, const struct uuid *command_id)
 {
-    const struct service_type *type = worker->service->type;
-    struct rpc_request *request = call->request;
-    struct service_command_context context = {worker, call, call->prepared};
-    struct command command = {
-        .rule = service_rule_find(type, request->method->name),
+    const struct rpc_request *request = call->request;
+    *out = (struct command){
+        .rule = service_rule_find(worker->service->type, request->method->name),
         .caller = &call->caller,
         .request = request->message,
         .wire = request->wire,
@@ -134,11 +131,21 @@ enum nova_status service_carry_out(struct outcome *out, struct service_worker *w
         .occurred_at_us = request->headers.occurred_at_us,
         .traceparent = request->headers.traceparent,
     };
+    assert(out->rule != NULL); // service_type_is_whole looked at start that each method has one
+}
+
+enum nova_status service_carry_out(struct outcome *out, struct service_worker *worker,
+                                   struct service_call *call, const struct uuid *command_id,
+                                   struct error *err)
+{
+    const struct service_type *type = worker->service->type;
+    struct service_command_context context = {worker, call, call->prepared};
     struct runtime_hooks hooks = {&context, type->look_up, type->write_inline,
                                   type->secret_matches};
-    assert(command.rule != NULL); // service_type_is_whole looked at start that each method has one
+    struct command command;
+    service_command(&command, worker, call, command_id);
     enum nova_status status =
-        runtime_execute(out, worker->runtime, &command, &hooks, request->arena, err);
+        runtime_execute(out, worker->runtime, &command, &hooks, call->request->arena, err);
     if (out->event_count > 0) // also when their answer is a rejection
         service_ring(worker->service);
     return status;
@@ -164,18 +171,29 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
     return NOVA_OK;
 }
 
+enum nova_status service_admit(struct service_call *call, struct service_worker *worker,
+                               struct error *err)
+{
+    enum nova_status status = auth_caller(&call->caller, call->process, worker->service->auth,
+                                          &call->request->headers, err);
+    return status == NOVA_OK ? service_permit(worker->service, call, err) : status;
+}
+
+void service_count(enum nova_status status)
+{
+    metrics_add(METRIC_SERVICE_REQUESTS, 1);
+    metrics_add(METRIC_SERVICE_ERRORS, status != NOVA_OK);
+}
+
 static enum nova_status service_dispatch(struct service_worker *worker, struct rpc_request *request,
                                          struct error *err)
 {
-    const struct service_type *type = worker->service->type;
     struct service_call call = {.request = request};
-    enum nova_status status =
-        auth_caller(&call.caller, call.process, worker->service->auth, &request->headers, err);
-    if (status == NOVA_OK)
-        status = service_permit(worker->service, &call, err);
+    enum nova_status status = service_admit(&call, worker, err);
     if (status != NOVA_OK)
         return status;
-    const struct service_query *query = service_query_find(type, request->method->name);
+    const struct service_query *query =
+        service_query_find(worker->service->type, request->method->name);
     if (query != NULL)
         return service_answer(worker, &call, query, err);
     return service_execute(worker, &call, err);
@@ -184,9 +202,25 @@ static enum nova_status service_dispatch(struct service_worker *worker, struct r
 enum nova_status service_handle(void *context, struct rpc_request *request, struct error *err)
 {
     enum nova_status status = service_dispatch(context, request, err);
-    metrics_add(METRIC_SERVICE_REQUESTS, 1);
-    metrics_add(METRIC_SERVICE_ERRORS, status != NOVA_OK);
+    service_count(status);
     return status;
+}
+
+// What a service does before, inside and after the transaction of one command, or how long that
+// takes, is its own: only commands by the rules alone go together.
+bool service_find_together(struct service *service)
+{
+    const struct service_type *type = service->type;
+    const struct contract_service *contract = contract_service_find(type->name);
+    if (type->rule_count == 0 || type->prepare != NULL || type->look_up != NULL ||
+        type->write_inline != NULL || type->secret_matches != NULL || type->finish != NULL ||
+        type->heavy[0] != NULL)
+        return false;
+    assert(contract->descriptor->n_methods <= SERVICE_METHODS_MAX);
+    for (unsigned i = 0; i < contract->descriptor->n_methods; i++)
+        service->together[i] =
+            service_rule_find(type, contract->descriptor->methods[i].name) != NULL;
+    return true;
 }
 
 uint32_t service_find_heavy(struct service *service)
