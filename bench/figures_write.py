@@ -1,5 +1,13 @@
 """append and relay: how fast events come into an outbox, and out of it."""
-from figure import Figure
+from figure import LOWER, Figure
+
+
+def newest_row(world):
+    """What append.sql inserts: payload and digest of the newest event."""
+    payload, digest = world.sql(
+        "SELECT payload, command_digest FROM content.outbox ORDER BY position DESC LIMIT 1")[0]
+    return {"payload": "\\x" + bytes(payload).hex(), "digest": "\\x" + bytes(digest).hex(),
+            "actor": "user:00000000-0000-4000-8000-000000000000"}
 
 
 class Append(Figure):
@@ -11,10 +19,7 @@ class Append(Figure):
     def prepare(self):
         self.world.clean("content")
         self._ours()
-        payload, digest = self.world.sql(
-            "SELECT payload, command_digest FROM content.outbox ORDER BY position DESC LIMIT 1")[0]
-        self.row = {"payload": "\\x" + bytes(payload).hex(), "digest": "\\x" + bytes(digest).hex(),
-                    "actor": "user:00000000-0000-4000-8000-000000000000"}
+        self.row = newest_row(self.world)
 
     def _ours(self):
         return self.world.run("ours_append", writers=self.writers, size=self.sizes.size,
@@ -57,6 +62,54 @@ class Append100(Figure):
 
     def limit(self):
         return self._run("limit_copy_events")
+
+
+class TogetherRate(Figure):
+    name, unit, aim = "append_256", "commands/s", 0.5
+    limit_is = ("COPY of the same rows into the same table by the same role, 256 a transaction, by as"
+                " many connections")
+
+
+class TogetherTimes(TogetherRate):
+    name, aim = "append_256_times", 3
+    limit_is = "pgbench with 32 clients: the same row into the same table by the same role, prepared"
+
+
+class TogetherMedian(Figure):
+    name, unit, better, aim = "append_256_p50", "us", LOWER, 2
+    limit_is = "ours with one command in flight: what a lone append takes"
+
+
+class Together(Figure):
+    """Commands of different aggregates in flight in one process: those that wait go together."""
+
+    parts, default, in_flight = (TogetherRate, TogetherTimes, TogetherMedian), 256000, 256
+    workers = 4  # service.workers
+
+    def prepare(self):
+        self.world.clean("content")
+        self.commands = max(self.in_flight, self.sizes.of(self.default))
+        self.ours()
+        self.row = newest_row(self.world)
+
+    def _run(self, workers, in_flight, commands):
+        return self.world.run("ours_together", workers=workers, in_flight=in_flight,
+                              commands=commands, size=self.sizes.size)
+
+    def ours(self):
+        said, used = self._run(self.workers, self.in_flight, self.commands)
+        rate = said["commands"] / said["seconds"]
+        return [rate, rate, said["p50_us"]], used
+
+    def limit(self):
+        said, used = self.world.run(
+            "limit_copy_events", writers=self.workers, events=self.in_flight, spread="yes",
+            commands=max(self.workers, self.commands // self.in_flight), size=self.sizes.size)
+        copied = self.in_flight * said["commands"] / said["seconds"]
+        # A small part of ours: they are so much slower.
+        inserted, _ = self.world.pgbench("append.sql", 32, max(32, self.commands // 8), **self.row)
+        lone, _ = self._run(1, 1, max(1, self.commands // 64))
+        return [copied, inserted, lone["p50_us"]], used
 
 
 class RelayDrain(Figure):
@@ -110,5 +163,5 @@ class RelayFlat(Figure):
         return self.world.stream_rate("content", 1, self.part), {}
 
 
-APPEND = [Append1, Append32, Append100]
+APPEND = [Append1, Append32, Append100, Together]
 RELAY = [RelayDrain, RelayFlat]

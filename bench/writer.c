@@ -9,21 +9,27 @@
 
 enum { OVERHEAD_BYTES = 140 }; // of a payload that is not the text
 
+struct caller writer_caller(void)
+{
+    char id[UUID_TEXT_BYTES];
+    struct caller caller = {.kind = CALLER_USER, .user_id = rows_random_id()};
+    uuid_format(id, &caller.user_id);
+    snprintf(caller.actor, sizeof caller.actor, "user:%s", id);
+    return caller;
+}
+
 void writer_open(struct writer *out, const struct command_rule *rule, int64_t payload_bytes,
                  const struct seal_key *master)
 {
     struct error err = {0};
-    char id[UUID_TEXT_BYTES];
     *out = (struct writer){
         .arena = arena_create(),
-        .caller = {.kind = CALLER_USER, .user_id = rows_random_id()},
+        .caller = writer_caller(),
         .rule = rule,
         .text_bytes =
             payload_bytes > OVERHEAD_BYTES + 8 ? (size_t)payload_bytes - OVERHEAD_BYTES : 8,
         .pg = tool_pg("content", "content_service"),
     };
-    uuid_format(id, &out->caller.user_id);
-    snprintf(out->caller.actor, sizeof out->caller.actor, "user:%s", id);
     tool_must(runtime_create(&out->runtime, "content", out->pg, master, &err), &err);
 }
 

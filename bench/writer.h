@@ -25,6 +25,8 @@ struct writer {
 void writer_open(struct writer *out, const struct command_rule *rule, int64_t payload_bytes,
                  const struct seal_key *master);
 void writer_close(struct writer *writer);
+// A user of its own.
+struct caller writer_caller(void);
 
 // A new post. Returns the position of its last event.
 int64_t writer_execute(struct writer *writer);

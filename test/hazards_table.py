@@ -341,7 +341,28 @@ COMMANDS = [
         "Batch append partly done",
         "atomic",
         """integration/command_hazards_test/a_command_of_many_events_is_whole_or_absent_when_postgresql_is_killed
-           integration/event_store_test/an_expected_version_that_is_wrong_is_a_conflict_and_nothing_is_written"""),
+           integration/event_store_test/an_expected_version_that_is_wrong_is_a_conflict_and_nothing_is_written
+           integration/services_test/a_command_of_several_events_is_whole_and_by_itself"""),
+    Row("one_of_a_batch_fails",
+        "Commands share a transaction, and one that conflicts, repeats itself, is refused or breaks "
+        "a row's rule takes the others with it, or is lost among them",
+        "each has its own outcome; a conflict fails, and tries again, that one alone",
+        """integration/services_test/one_that_meets_another_writer_is_decided_again_and_the_others_stay
+           integration/services_test/the_same_command_twice_has_one_effect_and_one_answer
+           integration/services_test/another_request_under_a_command_id_of_the_batch_is_refused
+           integration/services_test/a_copy_that_is_first_has_the_effect_and_both_the_answer
+           integration/services_test/a_refused_command_leaves_the_others
+           integration/services_test/a_row_that_the_table_refuses_fails_its_own_command
+           integration/services_test/of_a_person_who_was_erased_nothing_is_written
+           integration/services_test/commands_of_one_aggregate_follow_each_other
+           unit/test_group/of_two_that_append_to_one_aggregate_the_second_waits
+           unit/test_group/a_thousand_histories_are_as_a_list_says"""),
+    Row("a_batch_of_unknown_outcome",
+        "The session ends while a batch commits: many callers know nothing, and repeat",
+        "nothing or all of it is there; each finds out by its own command id, and nothing is there twice",
+        """integration/services_test/a_backend_killed_before_the_commit_leaves_nothing_and_each_is_told
+           integration/services_test/a_commit_whose_answer_is_lost_is_found_again_by_each_id
+           integration/command_hazards_test/commands_that_go_together_are_there_once_whatever_is_killed_meanwhile"""),
 ]
 
 WITNESS = "integration/witness_test/"

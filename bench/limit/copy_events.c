@@ -1,9 +1,10 @@
 // copy_events.c - the limit of appends of many events: the same rows into the same table by COPY,
-// one transaction for as many events as a command has.
+// one transaction for as many events as a command has, or as many commands as go together.
 //
-//   --writers W --commands N --events K --size B
+//   --writers W --commands N --events K --size B [--spread yes]
 //
-// The rows are made and sealed before the clock starts; the role is the service's.
+// --spread yes: each event is a post of its own by a command of its own, as where commands go
+// together. The rows are made and sealed before the clock starts; the role is the service's.
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -34,6 +35,22 @@ static void *write_all(void *context)
     return NULL;
 }
 
+// One command's, or each one of another.
+static void add_events(struct rows *rows, int64_t events, const struct person *author, size_t size,
+                       struct arena *arena)
+{
+    bool is_spread = tool_text("--spread") != NULL;
+    struct uuid post_id = rows_random_id(), command_id = rows_random_id();
+    for (int64_t event = 0; event < events; event++) {
+        int64_t place = is_spread ? 0 : event;
+        rows_add_post(rows, &post_id, place + 1, &command_id, (int32_t)place, author, size, arena);
+        if (is_spread) {
+            post_id = rows_random_id();
+            command_id = rows_random_id();
+        }
+    }
+}
+
 static void writer_open(struct writer *writer, int64_t transactions, int64_t events, size_t size)
 {
     struct person author;
@@ -43,11 +60,8 @@ static void writer_open(struct writer *writer, int64_t transactions, int64_t eve
     writer->connection = tool_libpq("content", "content_service");
     writer->transactions = calloc((size_t)transactions, sizeof *writer->transactions);
     for (int64_t i = 0; i < transactions; i++) {
-        struct uuid post_id = rows_random_id(), command_id = rows_random_id();
         rows_begin(&writer->transactions[i]);
-        for (int64_t event = 0; event < events; event++)
-            rows_add_post(&writer->transactions[i], &post_id, event + 1, &command_id,
-                          (int32_t)event, &author, size, arena);
+        add_events(&writer->transactions[i], events, &author, size, arena);
         rows_end(&writer->transactions[i]);
         arena_reset(arena);
     }

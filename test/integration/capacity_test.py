@@ -19,6 +19,7 @@ import psycopg2
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from appending import append_and_commit
 from caller import Caller
+from flood import Flood
 from instance import NOVA, PATIENCE_S, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, message_class
 from memory import MIB, Memory
@@ -56,35 +57,6 @@ def import_user(caller, number):
         user_id=str(uuid.uuid4()), handle=f"u{number}.{command[:8]}", display_name=f"User {number}",
         email=f"u{number}.{command[:8]}@example.org").SerializeToString()
     return command, request, caller.headers(**{"Nova-Command-Id": command})
-
-
-class Flood:
-    """Many commands at once on one connection, and what was answered to each."""
-
-    def __init__(self, caller, service, method):
-        self.caller, self.subject = caller, f"nova.rpc.{service}.v2.{method}"
-        self.sent, self.codes, self.texts = {}, {}, {}
-
-    def send(self, command, data, headers):
-        self.sent[command] = data
-        self.caller.publish(self.subject, data, f"{self.caller.inbox}.{command}", headers)
-
-    def take(self, seconds):
-        """What is answered within a moment."""
-        while (answer := self.caller.next(self.caller.answers, seconds)) is not None:
-            command = answer.subject.rsplit(".", 1)[1]
-            assert command not in self.codes, "answered twice"
-            self.codes[command] = int(answer.headers.get("Nats-Service-Error-Code", 0))
-            self.texts[command] = answer.headers.get("Nats-Service-Error", "")
-
-    def take_until(self, what, enough):
-        def look():
-            self.take(0.05)
-            return enough()
-        wait_for(what, look)
-
-    def of(self, code):
-        return {command for command, each in self.codes.items() if each == code}
 
 
 @contextlib.contextmanager

@@ -18,10 +18,12 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from caller import Caller
+from flood import Flood
 from instance import NOVA, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, message_class
 
 SESSIONS, ROUNDS, LONG_EVENTS, MEASURED = 60, 4, 100_000, 25
+IN_FLIGHT, UNAVAILABLE = 300, 14
 SEED = int(os.environ.get("NOVA_TEST_SEED", time.time_ns() % 1000000))
 PASSWORD = "correct horse battery"
 # A login's hash is not what is tried here.
@@ -92,6 +94,60 @@ def a_command_of_many_events_is_whole_or_absent_when_postgresql_is_killed():
     assert 0 in seen, seen  # some were killed in their middle
     wait_for("the streams", it.is_caught_up, 120)
     assert_streams_equal_outboxes(it)
+
+
+def post_of(caller, author, number):
+    """A CreatePost as it is sent: (command id, bytes, headers)."""
+    command = str(uuid.uuid4())
+    request = message_class("nova.content.v2.CreatePostRequest")(title=f"post {number}")
+    return command, request.SerializeToString(), caller.headers(
+        **{"Nova-Command-Id": command, "Nova-On-Behalf-Of": author})
+
+
+def kill_at_work(cursor):
+    cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename ="
+                   " 'content_service' and state <> 'idle'")
+
+
+@case
+def commands_that_go_together_are_there_once_whatever_is_killed_meanwhile():
+    """Three hundred posts in flight, and the sessions that append them ended again and again: who was
+    told yes is there, who was told nothing sure finds out by the same command id."""
+    unknown, together = 0, 0
+    with Caller(it, seconds=60) as caller, contextlib.closing(it.connect()) as admin:
+        admin.autocommit = True
+        author = register(caller, "together")
+        caller.call("content", "CreatePost", author, title="makes the author's key")
+        for _ in range(20):
+            flood = Flood(caller, "content", "CreatePost")
+            sent = [post_of(caller, author, number) for number in range(IN_FLIGHT)]
+            for each in sent:
+                flood.send(*each)
+            with admin.cursor() as cursor:
+                while len(flood.codes) < IN_FLIGHT:
+                    kill_at_work(cursor)
+                    flood.take(0.01)
+            assert set(flood.codes.values()) <= {0, UNAVAILABLE}, flood.texts
+            again = flood.of(UNAVAILABLE)
+            unknown += len(again)
+            second = Flood(caller, "content", "CreatePost")
+            for command, data, headers in sent:
+                if command in again:
+                    second.send(command, data, headers)
+            second.take_until("the same commands again", lambda second=second, again=again: len(
+                second.codes) == len(again))
+            assert set(second.codes.values()) <= {0}, second.texts
+            stored = {command: (place, times) for command, place, times in it.sql(
+                "select command_id::text, 'content:' || max(position), count(*) from content.outbox"
+                " where command_id = any(%s::uuid[]) group by 1", ([each[0] for each in sent],))}
+            answered = flood.positions | second.positions
+            assert stored == {command: (answered[command], 1) for command, _, _ in sent}
+            together += it.sql("select count(*) - count(distinct xmin::text) from content.outbox where"
+                               " command_id = any(%s::uuid[])", ([each[0] for each in sent],))[0][0]
+            if unknown and together:
+                break
+    assert unknown and together, (unknown, together)
+    print(f"# {unknown} were told nothing sure; {together} went with others", flush=True)
 
 
 @case

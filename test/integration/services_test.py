@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The services on real servers: starts a Nova and runs the cases of check_services.c and
-check_runtime.c on it."""
+"""The services on real servers: starts a Nova and runs the cases of check_services.c,
+check_runtime.c and check_together.c on it."""
 import pathlib
 import subprocess
 import sys
@@ -13,4 +13,5 @@ if __name__ == "__main__":
         it.up()
         raise SystemExit(sum(subprocess.run([str(BUILD / "test" / check)], env=it.environment(),
                                             check=False).returncode
-                             for check in ("check_services", "check_runtime")))
+                             for check in ("check_services", "check_runtime",
+                                           "check_together")))
