@@ -1,4 +1,7 @@
 // person_key.c - the keys of persons: one for each person and service, wrapped by the master key.
+#include <stdlib.h>
+#include <string.h>
+
 #include "aggregates/runtime/runtime_internal.h"
 
 static enum nova_status person_key_unwrap(struct person_key *out, struct runtime *runtime,
@@ -8,6 +11,17 @@ static enum nova_status person_key_unwrap(struct person_key *out, struct runtime
     out->key_id = pg_get_uuid(rows, row, 0);
     return seal_key_unwrap(&out->key, runtime->master, pg_get_bytea(rows, row, 1), &out->key_id,
                            err);
+}
+
+// A new key for somebody, as its row holds it: wrapped, and under which id.
+static void person_key_new(struct uuid *key_id, uint8_t wrapped[SEAL_WRAPPED_BYTES],
+                           const struct runtime *runtime)
+{
+    struct seal_key key;
+    *key_id = uuid_v7();
+    seal_key_generate(&key);
+    seal_key_wrap(wrapped, runtime->master, &key, key_id);
+    seal_key_forget(&key);
 }
 
 void runtime_key_add(struct runtime *runtime, const struct uuid *person_id)
@@ -45,6 +59,45 @@ size_t runtime_keys_together_find(const struct pg_result *rows, const struct uui
     return uuid_equal(&found, person_id) ? row : pg_rows(rows);
 }
 
+static int person_order(const void *left, const void *right)
+{
+    return memcmp(left, right, sizeof(struct uuid));
+}
+
+// In the order of the persons' ids, so that two who make keys for the same persons do not wait for
+// each other crosswise.
+static void keys_together_insert(struct runtime *runtime, struct uuid *person_ids, size_t count,
+                                 struct arena *arena)
+{
+    struct uuid *key_ids = arena_alloc(arena, count * sizeof *key_ids);
+    struct bytes *wrapped = arena_alloc(arena, count * sizeof *wrapped);
+    qsort(person_ids, count, sizeof *person_ids, person_order);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *bytes = arena_alloc(arena, SEAL_WRAPPED_BYTES);
+        person_key_new(&key_ids[i], bytes, runtime);
+        wrapped[i] = (struct bytes){bytes, SEAL_WRAPPED_BYTES};
+    }
+    struct pg_param params[] = {pg_uuid_array(arena, person_ids, count),
+                                pg_uuid_array(arena, key_ids, count),
+                                pg_bytea_array(arena, wrapped, count)};
+    pg_pipeline_add(runtime->pg, runtime->sql_keys_add_together, params, 3);
+}
+
+enum nova_status runtime_keys_together_make(struct pg_result **keys, struct runtime *runtime,
+                                            struct uuid *new_ids, size_t new_count,
+                                            const struct uuid *person_ids, size_t count,
+                                            struct arena *arena, struct error *err)
+{
+    struct pg_result *results[2] = {NULL};
+    pg_pipeline_begin(runtime->pg);
+    keys_together_insert(runtime, new_ids, new_count, arena);
+    runtime_keys_together_add(runtime, person_ids, count, arena);
+    enum nova_status status = pg_pipeline_end(results, 2, NULL, runtime->pg, err);
+    pg_result_destroy(&results[0]);
+    *keys = results[1];
+    return status;
+}
+
 enum nova_status runtime_key_of_person(struct person_key *out, struct runtime *runtime,
                                        const struct uuid *person_id, struct error *err)
 {
@@ -60,12 +113,9 @@ enum nova_status runtime_key_of_person(struct person_key *out, struct runtime *r
         if (status != NOVA_OK || found)
             return status;
 
-        struct seal_key key;
-        struct uuid key_id = uuid_v7();
+        struct uuid key_id;
         uint8_t wrapped[SEAL_WRAPPED_BYTES];
-        seal_key_generate(&key);
-        seal_key_wrap(wrapped, runtime->master, &key, &key_id);
-        seal_key_forget(&key);
+        person_key_new(&key_id, wrapped, runtime);
         struct pg_param params[] = {pg_uuid(person_id), pg_uuid(&key_id),
                                     pg_bytea((struct bytes){wrapped, sizeof wrapped})};
         status = pg_query(NULL, runtime->pg, runtime->sql_key_add, params, 3, err);

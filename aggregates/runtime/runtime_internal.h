@@ -13,7 +13,8 @@ struct runtime {
     struct arena *sql;   // the statements below, made once for the service's schema
     const char *sql_look, *sql_command_events, *sql_load, *sql_load_one, *sql_append,
         *sql_append_many, *sql_snapshot_put, *sql_snapshot_drop;
-    const char *sql_look_together, *sql_append_together, *sql_keys_together;
+    const char *sql_look_together, *sql_append_together, *sql_keys_together,
+        *sql_keys_add_together;
     const char *sql_key_of_person, *sql_key_add, *sql_keys, *sql_key_erase, *sql_read_many,
         *sql_read_first;
 };
@@ -98,6 +99,13 @@ MUST_CHECK enum nova_status runtime_key_take(struct person_key *out, bool *found
 void runtime_keys_together_add(struct runtime *runtime, const struct uuid *person_ids, size_t count,
                                struct arena *arena);
 size_t runtime_keys_together_find(const struct pg_result *rows, const struct uuid *person_id);
+// Makes keys for those who have none (new_ids, which is sorted by it and may name somebody twice),
+// and gives the keys of all of person_ids.
+MUST_CHECK enum nova_status runtime_keys_together_make(struct pg_result **keys,
+                                                       struct runtime *runtime,
+                                                       struct uuid *new_ids, size_t new_count,
+                                                       const struct uuid *person_ids, size_t count,
+                                                       struct arena *arena, struct error *err);
 
 // The first row whose id in that column is not below this one; the rows are in the ids' order.
 size_t runtime_row_of_id(const struct pg_result *rows, int column, const struct uuid *id);

@@ -124,6 +124,13 @@ static void sql_make_together(struct runtime *runtime)
                      "SELECT key_id, wrapped, person_id FROM %s.person_key"
                      " WHERE person_id = ANY ($1) ORDER BY person_id",
                      s);
+    runtime->sql_keys_add_together =
+        arena_printf(arena,
+                     "INSERT INTO %s.person_key (person_id, key_id, wrapped)"
+                     " SELECT person_id, key_id, wrapped FROM unnest($1, $2, $3) WITH ORDINALITY"
+                     " AS k (person_id, key_id, wrapped, i) ORDER BY i"
+                     " ON CONFLICT (person_id) DO NOTHING",
+                     s);
 }
 
 void runtime_sql_make(struct runtime *runtime)

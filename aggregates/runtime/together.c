@@ -1,9 +1,10 @@
 // together.c - several commands in one transaction (group commit, decision 0046). One round reads
-// from top to bottom: choose, begin, decide each, append, end each.
+// from top to bottom: choose, begin, decide each, seal each, append, end each.
 //
 // It is two round trips, however many commands there are: one that begins, looks which of them were
-// seen before, and loads; and one that appends and commits. Only what is ordinary is done here: one
-// new event of one aggregate by somebody whose key is there. Whatever else a command turns out to be
+// seen before, and loads; and one that appends and commits. (One between them makes the keys of
+// persons who have none yet.) Only what is ordinary is done here: one new event of one aggregate by
+// whom it belongs to. Whatever else a command turns out to be
 // is left to runtime.c, afterwards and by itself: it is marked to go alone, and nothing of it was
 // written. So there is one place that knows how to repeat an answer, to decide again and to give up.
 //
@@ -42,6 +43,8 @@ struct round {
     struct member *members;
     size_t count;
     struct pg_result *looked, *loaded, *keys;
+    struct uuid *callers; // who are somebody: the persons of the keys
+    size_t caller_count;
     struct error err;
 };
 
@@ -91,21 +94,21 @@ static void round_look_add(struct round *round, enum member_state state)
 
 static void round_load_add(struct round *round)
 {
-    size_t count = 0, callers = 0;
+    size_t count = 0;
     for (size_t i = 0; i < round->count; i++)
         count += round->members[i].attempt.targets->count;
     struct uuid *ids = arena_alloc(round->arena, count * sizeof *ids);
-    struct uuid *caller_ids = arena_alloc(round->arena, round->count * sizeof *caller_ids);
+    round->callers = arena_alloc(round->arena, round->count * sizeof *round->callers);
     count = 0;
     for (size_t i = 0; i < round->count; i++) {
         const struct attempt *a = &round->members[i].attempt;
         for (uint32_t t = 0; t < a->targets->count; t++)
             ids[count++] = a->targets->at[t].id;
         if (!uuid_is_nil(&a->command->caller->user_id))
-            caller_ids[callers++] = a->command->caller->user_id;
+            round->callers[round->caller_count++] = a->command->caller->user_id;
     }
     runtime_load_together_add(round->runtime, ids, count, round->arena);
-    runtime_keys_together_add(round->runtime, caller_ids, callers, round->arena);
+    runtime_keys_together_add(round->runtime, round->callers, round->caller_count, round->arena);
 }
 
 static enum nova_status round_begin(struct round *round)
@@ -154,82 +157,108 @@ static bool member_wants_a_snapshot(const struct attempt *a)
     return false;
 }
 
-// A key that is there and not erased, where the event holds something personal.
-static bool member_finds_its_key(struct member *member, struct round *round)
+static bool member_is_ordinary(const struct member *member)
 {
-    struct attempt *a = &member->attempt;
-    const struct pending_event *event = &a->decision.events[0];
-    if (event->personal == NULL)
-        return true;
-    a->caller_key = round->keys;
-    a->caller_key_row = runtime_keys_together_find(round->keys, &event->person_id);
-    return uuid_equal(&event->person_id, &a->command->caller->user_id) &&
-           a->caller_key_row < pg_rows(round->keys);
+    const struct attempt *a = &member->attempt;
+    const struct decision *decision = &a->decision;
+    return decision->event_count == 1 && !decision->writes_inline && !member_wants_a_snapshot(a) &&
+           (decision->events[0].personal == NULL ||
+            uuid_equal(&decision->events[0].person_id, &a->command->caller->user_id));
 }
 
-static bool member_is_ordinary(struct member *member, struct round *round)
-{
-    const struct decision *decision = &member->attempt.decision;
-    return decision->event_count == 1 && !decision->writes_inline &&
-           !member_wants_a_snapshot(&member->attempt) && member_finds_its_key(member, round);
-}
-
-static enum member_state member_decide(struct member *member, struct round *round)
+static void member_decide(struct member *member, struct round *round)
 {
     struct attempt *a = &member->attempt;
     struct decision *decision = &a->decision;
-    bool usable = false;
+    bool usable = true;
+    enum nova_status status = NOVA_OK;
     member->rejection = a->no_targets;
-    if (member->rejection != NULL)
-        return MEMBER_REJECTED;
-    decision->aggregate_count = a->targets->count;
-    decision->aggregates =
-        arena_alloc(a->arena, a->targets->count * sizeof *decision->aggregates);
-    a->snapshot_versions = arena_alloc(a->arena, a->targets->count * sizeof *a->snapshot_versions);
-    enum nova_status status = runtime_load_together_take(&usable, a, round->loaded);
-    if (status == NOVA_OK && usable)
-        member->rejection = a->command->rule->decide(decision);
+    if (member->rejection == NULL) {
+        uint32_t count = decision->aggregate_count = a->targets->count;
+        decision->aggregates = arena_alloc(a->arena, count * sizeof *decision->aggregates);
+        a->snapshot_versions = arena_alloc(a->arena, count * sizeof *a->snapshot_versions);
+        status = runtime_load_together_take(&usable, a, round->loaded);
+        if (status == NOVA_OK && usable)
+            member->rejection = a->command->rule->decide(decision);
+    }
     if (status != NOVA_OK || !usable)
-        return MEMBER_ALONE; // which says why, or throws the snapshot away
-    return member->rejection == NULL ? MEMBER_APPENDS : MEMBER_REJECTED;
+        member->state = MEMBER_ALONE; // which says why, or throws the snapshot away
+    else if (member->rejection != NULL)
+        member->state = MEMBER_REJECTED;
+    else if (decision->event_count == 0 && !decision->writes_inline)
+        member_end(member, runtime_reply(a, NULL, 0)); // there was nothing to do
+    else
+        member->state = member_is_ordinary(member) ? MEMBER_APPENDS : MEMBER_ALONE;
 }
 
-static void member_admit(struct member *member, struct round *round, struct group *group)
+static void round_decide(struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++) {
+        struct member *member = &round->members[i];
+        const char *durable = pg_get_text(round->looked, i, LOOK_SYNCHRONOUS_COMMIT);
+        if (strcmp(durable, "off") == 0 || member_was_seen(round->looked, i))
+            member->state = MEMBER_ALONE; // which says why, or answers again
+        else
+            member_decide(member, round);
+    }
+}
+
+// ---- seal ---------------------------------------------------------------------------------------
+
+static size_t member_key_row(const struct member *member, const struct round *round)
+{
+    return runtime_keys_together_find(round->keys, &member->execution->command->caller->user_id);
+}
+
+static bool member_is_personal(const struct member *member)
+{
+    return member->state == MEMBER_APPENDS && member->attempt.decision.events[0].personal != NULL;
+}
+
+// Of persons whose first event this is.
+static enum nova_status round_make_keys(struct round *round)
+{
+    struct uuid *missing = arena_alloc(round->arena, round->count * sizeof *missing);
+    size_t count = 0;
+    for (size_t i = 0; i < round->count; i++) {
+        const struct member *member = &round->members[i];
+        if (member_is_personal(member) && member_key_row(member, round) == pg_rows(round->keys))
+            missing[count++] = member->execution->command->caller->user_id;
+    }
+    if (count == 0)
+        return NOVA_OK;
+    pg_result_destroy(&round->keys);
+    return runtime_keys_together_make(&round->keys, round->runtime, missing, count, round->callers,
+                                      round->caller_count, round->arena, &round->err);
+}
+
+static void member_seal(struct member *member, const struct round *round)
 {
     struct attempt *a = &member->attempt;
-    struct execution *execution = member->execution;
-    if (a->decision.event_count == 0 && !a->decision.writes_inline) {
-        member_end(member, runtime_reply(a, NULL, 0)); // there was nothing to do
-        return;
-    }
-    if (!member_is_ordinary(member, round)) {
-        member->state = MEMBER_ALONE;
-        return;
-    }
-    execution->appends_to = a->decision.events[0].aggregate->id;
-    if (!group_admit(group, &a->command_id, &execution->appends_to, execution->command->wire.len)) {
-        member->state = MEMBER_LATER;
-        return;
-    }
+    a->caller_key = round->keys;
+    a->caller_key_row = member_key_row(member, round);
     enum nova_status status = runtime_pack(a, &member->payload, &member->event_id);
+    a->caller_key = NULL; // it is the round's
     if (status != NOVA_OK)
         member_end(member, status);
 }
 
-static void round_decide(struct round *round)
+// Whom the group takes; what is personal of it is sealed.
+static void round_seal(struct round *round)
 {
     struct group *group = arena_alloc(round->arena, sizeof *group);
     group_begin(group);
     for (size_t i = 0; i < round->count; i++) {
         struct member *member = &round->members[i];
-        const char *durable = pg_get_text(round->looked, i, LOOK_SYNCHRONOUS_COMMIT);
-        if (strcmp(durable, "off") == 0 || member_was_seen(round->looked, i))
-            member->state = MEMBER_ALONE; // it says why, or answers again
+        struct execution *execution = member->execution;
+        if (member->state != MEMBER_APPENDS)
+            continue;
+        execution->appends_to = member->attempt.decision.events[0].aggregate->id;
+        if (group_admit(group, &member->attempt.command_id, &execution->appends_to,
+                        execution->command->wire.len))
+            member_seal(member, round);
         else
-            member->state = member_decide(member, round);
-        if (member->state == MEMBER_APPENDS)
-            member_admit(member, round, group);
-        member->attempt.caller_key = NULL; // the round's
+            member->state = MEMBER_LATER;
     }
 }
 
@@ -428,6 +457,10 @@ static void round_run(struct round *round)
         status = round_begin(round);
     if (status == NOVA_OK) {
         round_decide(round);
+        status = round_make_keys(round);
+    }
+    if (status == NOVA_OK) {
+        round_seal(round);
         round_commit(round);
     } else {
         round_failed(round);
