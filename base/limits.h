@@ -154,7 +154,8 @@ static_assert(RPC_QUEUE_BYTES_MAX >= 16 * BUS_PAYLOAD_BYTES_MAX, "large requests
 static_assert(RPC_PENDING_BYTES_MAX >= RPC_QUEUE_BYTES_MAX,
               "the queue, which refuses, is full before nats.c drops");
 static_assert(COMMANDS_TOGETHER_MAX <= RPC_QUEUE_MAX, "one worker does not outdo the queue");
-static_assert(COMMANDS_TOGETHER_BYTES_MAX >= 2 * BUS_PAYLOAD_BYTES_MAX, "large commands go together");
+static_assert(COMMANDS_TOGETHER_BYTES_MAX >= 2 * BUS_PAYLOAD_BYTES_MAX,
+              "large commands go together");
 static_assert(IMPORT_FLYING_MAX <= IMPORT_WINDOW_MAX, "what flies is in the window");
 static_assert(IMPORT_FLYING_MAX <= RPC_QUEUE_MAX / 4, "an import alone overloads no service");
 static_assert(RELAY_BATCH_BYTES_MAX >= BUS_PAYLOAD_BYTES_MAX, "one event fits into a batch");

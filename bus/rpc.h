@@ -105,8 +105,8 @@ struct rpc_server_options {
     // The last of them work on urgent methods alone, so that no queue of others delays these.
     uint32_t urgent_worker_count; // below worker_count
     const bool *urgent;           // one a method of the service; NULL: none is
-    // Methods that go together: a worker takes all that wait, COMMANDS_TOGETHER_MAX at most. One that
-    // waits alone goes to `handle`.
+    // Methods that go together: a worker takes all that wait, COMMANDS_TOGETHER_MAX at most. One
+    // that waits alone goes to `handle`.
     const bool *together; // one a method of the service; NULL: none does
     rpc_together_handler handle_together;
     // Methods that take long wait in a queue of their own, and never take all workers.
@@ -116,8 +116,8 @@ struct rpc_server_options {
     uint32_t queue_max;       // of each of the other queues; 0: RPC_QUEUE_MAX
 };
 // Starts answering in threads of its own, until rpc_server_destroy, which finishes what was begun.
-// Requests wait in four queues, urgent, common, heavy and together, each bounded in number and in bytes
-// (base/limits.h); what does not fit is answered RESOURCE_EXHAUSTED at once.
+// Requests wait in four queues, urgent, common, heavy and together, each bounded in number and in
+// bytes (base/limits.h); what does not fit is answered RESOURCE_EXHAUSTED at once.
 MUST_CHECK enum nova_status rpc_server_create(struct rpc_server **out,
                                               const struct rpc_server_options *options,
                                               struct error *err);

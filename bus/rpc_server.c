@@ -201,8 +201,7 @@ static bool server_begin(struct rpc_task *task, struct arena *arena)
 static void server_answer_one(struct rpc_worker *worker, struct rpc_request *request)
 {
     struct error err = {0};
-    enum nova_status status =
-        worker->server->options.handle(worker->context, request, &err);
+    enum nova_status status = worker->server->options.handle(worker->context, request, &err);
     rpc_answer(request, status, &err);
 }
 
@@ -274,7 +273,8 @@ static void worker_take(struct rpc_worker *worker, struct rpc_queue *queue, bool
     do {
         natsMsg *msg = queue_get(queue);
         bytes += (size_t)natsMsg_GetDataLength(msg);
-        worker->tasks[worker->task_count++] = (struct rpc_task){worker->server, msg};
+        worker->tasks[worker->task_count++] =
+            (struct rpc_task){.server = worker->server, .msg = msg};
     } while (all && queue->count > 0 && worker->task_count < COMMANDS_TOGETHER_MAX &&
              bytes < COMMANDS_TOGETHER_BYTES_MAX);
 }

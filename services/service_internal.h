@@ -20,9 +20,9 @@ struct service {
     struct service_worker workers[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];
     void *worker_contexts[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];
     uint32_t worker_count;
-    bool heavy[SERVICE_METHODS_MAX];  // by the place of the method in the contract
-    _Atomic uint32_t waiting;         // workers that wait for a read model
-    bool urgent[SERVICE_METHODS_MAX]; // by the place of the method in the contract
+    bool heavy[SERVICE_METHODS_MAX];    // by the place of the method in the contract
+    _Atomic uint32_t waiting;           // workers that wait for a read model
+    bool urgent[SERVICE_METHODS_MAX];   // by the place of the method in the contract
     bool together[SERVICE_METHODS_MAX]; // by the place of the method in the contract
 };
 

@@ -32,8 +32,8 @@ static struct execution *asked_begin(struct service_worker *worker, struct rpc_r
         return NULL;
     }
     service_command(&asked->command, worker, &asked->call, &request->headers.command_id);
-    asked->execution = (struct execution){
-        .command = &asked->command, .arena = request->arena, .context = asked};
+    asked->execution =
+        (struct execution){.command = &asked->command, .arena = request->arena, .context = asked};
     return &asked->execution;
 }
 

@@ -79,7 +79,7 @@ struct targets {
     struct target {
         const struct aggregate_type *type;
         struct uuid id;
-    } *at; // grows in the arena: nearly every command has one or two
+    } * at; // grows in the arena: nearly every command has one or two
 };
 // Adds one and returns its place, which is its place in decision.aggregates. More than TARGETS_MAX:
 // assert.

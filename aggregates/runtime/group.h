@@ -10,7 +10,8 @@
 // Ownership: a struct group is plain memory of the caller.
 // Threads:   one at a time per group.
 // Errors:    none.
-// Bounds:    COMMANDS_TOGETHER_MAX commands, COMMANDS_TOGETHER_BYTES_MAX bytes, but a single command
+// Bounds:    COMMANDS_TOGETHER_MAX commands, COMMANDS_TOGETHER_BYTES_MAX bytes, but a single
+// command
 //            may be larger.
 #pragma once
 #include "base/limits.h"
@@ -34,7 +35,7 @@ struct group {
 void group_begin(struct group *group);
 
 // True: the command is taken, and counts. False: it is not, and the group is as it was.
-// command_id: nil for one that is given a new id, which meets nobody's. appends_to: nil while nobody
-// knows. bytes: what it brings along, about.
+// command_id: nil for one that is given a new id, which meets nobody's. appends_to: nil while
+// nobody knows. bytes: what it brings along, about.
 bool group_admit(struct group *group, const struct uuid *command_id, const struct uuid *appends_to,
                  size_t bytes);

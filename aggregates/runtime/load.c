@@ -246,8 +246,8 @@ static struct load_rows load_rows_of(const struct pg_result *rows, const struct 
     return (struct load_rows){rows, first, end};
 }
 
-// Each command has states of its own, also of an aggregate that several of them read: decide changes
-// what it decides on.
+// Each command has states of its own, also of an aggregate that several of them read: decide
+// changes what it decides on.
 enum nova_status runtime_load_together_take(bool *usable, struct attempt *a,
                                             const struct pg_result *rows)
 {

@@ -277,8 +277,8 @@ static enum nova_status runtime_key(struct person_key *out, struct attempt *a,
     bool found = false;
     enum nova_status status = NOVA_OK;
     if (a->caller_key != NULL && uuid_equal(person_id, &a->command->caller->user_id))
-        status = runtime_key_take(out, &found, a->runtime, a->caller_key, a->caller_key_row,
-                                  a->err);
+        status =
+            runtime_key_take(out, &found, a->runtime, a->caller_key, a->caller_key_row, a->err);
     return status != NOVA_OK || found ? status
                                       : runtime_key_of_person(out, a->runtime, person_id, a->err);
 }

@@ -109,11 +109,11 @@ struct execution {
 
 // Carries out several commands without hooks, in one transaction those that can go together
 // (group.h): what is done moves to the end of `executions`, what is left stays at the front, in its
-// order. Returns how many are left: call again with these. One that meets another writer, a repeated
-// command id, or anything else out of the ordinary, changes nothing for the others and goes by
-// itself in a later call, as runtime_execute does it; so does a single one.
-// Each call ends at least one or marks it to go alone. When the connection is lost while a
-// transaction ends, each of its commands is UNAVAILABLE, and only its own id finds out.
+// order. Returns how many are left: call again with these. One that meets another writer, a
+// repeated command id, or anything else out of the ordinary, changes nothing for the others and
+// goes by itself in a later call, as runtime_execute does it; so does a single one. Each call ends
+// at least one or marks it to go alone. When the connection is lost while a transaction ends, each
+// of its commands is UNAVAILABLE, and only its own id finds out.
 MUST_CHECK size_t runtime_execute_together(struct execution **executions, size_t count,
                                            struct runtime *runtime);
 

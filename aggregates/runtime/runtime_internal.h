@@ -8,13 +8,12 @@ struct runtime {
     struct pg *pg;
     const struct seal_key *master;
     struct command_digest_key digest_key;
-    int64_t planned_us; // when the session's plans were last thrown away
+    int64_t planned_us;  // when the session's plans were last thrown away
     struct arena *round; // what together.c needs for one transaction
     struct arena *sql;   // the statements below, made once for the service's schema
     const char *sql_look, *sql_command_events, *sql_load, *sql_load_one, *sql_append,
         *sql_append_many, *sql_snapshot_put, *sql_snapshot_drop;
-    const char *sql_look_together, *sql_append_together, *sql_keys_together,
-        *sql_keys_add_together;
+    const char *sql_look_together, *sql_append_together, *sql_keys_together, *sql_keys_add_together;
     const char *sql_key_of_person, *sql_key_add, *sql_keys, *sql_key_erase, *sql_read_many,
         *sql_read_first;
 };

@@ -119,11 +119,10 @@ static void sql_make_together(struct runtime *runtime)
         " command_digest, correlation_id, causation_id, occurred_at, traceparent, payload, i)"
         " ORDER BY i ON CONFLICT DO NOTHING RETURNING position, event_id",
         s);
-    runtime->sql_keys_together =
-        arena_printf(arena,
-                     "SELECT key_id, wrapped, person_id FROM %s.person_key"
-                     " WHERE person_id = ANY ($1) ORDER BY person_id",
-                     s);
+    runtime->sql_keys_together = arena_printf(arena,
+                                              "SELECT key_id, wrapped, person_id FROM %s.person_key"
+                                              " WHERE person_id = ANY ($1) ORDER BY person_id",
+                                              s);
     runtime->sql_keys_add_together =
         arena_printf(arena,
                      "INSERT INTO %s.person_key (person_id, key_id, wrapped)"

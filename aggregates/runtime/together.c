@@ -6,10 +6,11 @@
 // persons who have none yet.) Only what is ordinary is done here: one new event of one aggregate by
 // whom it belongs to. Whatever else a command turns out to be
 // is left to runtime.c, afterwards and by itself: it is marked to go alone, and nothing of it was
-// written. So there is one place that knows how to repeat an answer, to decide again and to give up.
+// written. So there is one place that knows how to repeat an answer, to decide again and to give
+// up.
 //
-// A row that meets another writer's is left out by the INSERT itself (ON CONFLICT DO NOTHING), which
-// cannot be said of half of a command: several events go alone, too.
+// A row that meets another writer's is left out by the INSERT itself (ON CONFLICT DO NOTHING),
+// which cannot be said of half of a command: several events go alone, too.
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +68,8 @@ static void round_choose(struct round *round, struct execution **executions, siz
     for (size_t i = 0; i < count; i++) {
         struct execution *execution = executions[i];
         const struct command *command = execution->command;
-        if (!execution->alone && group_admit(group, &command->command_id, &execution->appends_to,
-                                             command->wire.len))
+        if (!execution->alone &&
+            group_admit(group, &command->command_id, &execution->appends_to, command->wire.len))
             round_add(round, execution);
     }
 }
@@ -124,8 +125,7 @@ static enum nova_status round_begin(struct round *round)
     pg_pipeline_add(runtime->pg, "BEGIN", NULL, 0);
     round_look_add(round, MEMBER_OPEN);
     round_load_add(round);
-    enum nova_status status =
-        pg_pipeline_end(results, before + 3, NULL, runtime->pg, &round->err);
+    enum nova_status status = pg_pipeline_end(results, before + 3, NULL, runtime->pg, &round->err);
     for (size_t i = 0; i < before; i++)
         pg_result_destroy(&results[i]);
     round->looked = results[before];

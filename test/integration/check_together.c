@@ -1,6 +1,6 @@
-// check_together.c - commands that go together in one transaction, against a Nova that runs: NOVA_HOME
-// and the ports say which (test/integration/services_test.py starts it). Which rows one transaction
-// wrote, PostgreSQL tells by their xmin.
+// check_together.c - commands that go together in one transaction, against a Nova that runs:
+// NOVA_HOME and the ports say which (test/integration/services_test.py starts it). Which rows one
+// transaction wrote, PostgreSQL tells by their xmin.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ struct plan {
     uint32_t events;
     size_t event_bytes;
     bool has_no_target, is_refused, is_personal;
-    struct uuid owner; // of what is personal; nil: who calls
+    struct uuid owner;                    // of what is personal; nil: who calls
     void (*meanwhile)(struct plan *plan); // what others do between load and append
     uint32_t decided;                     // how often
     struct command command;
@@ -242,8 +242,7 @@ static void then_the_others_went_together(const size_t *but, size_t but_count)
     }
 }
 
-#define BUT(...)                                                                                   \
-    (const size_t[]){__VA_ARGS__}, sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)
+#define BUT(...) (const size_t[]){__VA_ARGS__}, sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)
 
 // ---- what others do meanwhile -------------------------------------------------------------------
 
