@@ -71,15 +71,16 @@ struct aggregate {
     void *state;
 };
 
+struct target {
+    const struct aggregate_type *type;
+    struct uuid id;
+};
 // The aggregates a command works on: those it appends to and those it only reads. All zero but for
 // the arena: none.
 struct targets {
     struct arena *arena;
     uint32_t count, room;
-    struct target {
-        const struct aggregate_type *type;
-        struct uuid id;
-    } * at; // grows in the arena: nearly every command has one or two
+    struct target *at; // grows in the arena: nearly every command has one or two
 };
 // Adds one and returns its place, which is its place in decision.aggregates. More than TARGETS_MAX:
 // assert.

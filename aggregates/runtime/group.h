@@ -10,8 +10,7 @@
 // Ownership: a struct group is plain memory of the caller.
 // Threads:   one at a time per group.
 // Errors:    none.
-// Bounds:    COMMANDS_TOGETHER_MAX commands, COMMANDS_TOGETHER_BYTES_MAX bytes, but a single
-// command
+// Bounds:    COMMANDS_TOGETHER_MAX commands, COMMANDS_TOGETHER_BYTES_MAX bytes; a single command
 //            may be larger.
 #pragma once
 #include "base/limits.h"

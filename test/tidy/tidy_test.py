@@ -35,7 +35,7 @@ PURE = ["outbox-relay/settle.h", "outbox-relay/settle.c", "outbox-relay/relay_st
 PURE_FOLDERS = ["audit", "aggregates/core", "aggregates/identity", "aggregates/content",
                 "aggregates/communication"]
 IO_HEADERS = re.compile(
-    r'#include\s+[<"](stdio|unistd|sys/|libpq|nats|pthread|time\.|fcntl|pg/|bus/|aggregates/runtime)')
+    r'#include\s+[<"](stdio|unistd|sys/|libpq|nats|pthread|time\.|fcntl|pg/|bus/|aggregates/runtime/(?!group\.h))')
 
 
 def sources():
