@@ -18,16 +18,15 @@ static size_t group_place(const struct group_ids *ids, const struct uuid *id)
     return place;
 }
 
-// The nil id is in no set: it stands for nobody.
+// The nil id stands for nobody: its place is an empty one, before and after it is put there.
 static bool group_holds(const struct group_ids *ids, const struct uuid *id)
 {
-    return !uuid_is_nil(id) && !uuid_is_nil(&ids->at[group_place(ids, id)]);
+    return !uuid_is_nil(&ids->at[group_place(ids, id)]);
 }
 
 static void group_put(struct group_ids *ids, const struct uuid *id)
 {
-    if (!uuid_is_nil(id))
-        ids->at[group_place(ids, id)] = *id;
+    ids->at[group_place(ids, id)] = *id;
 }
 
 void group_begin(struct group *group)
