@@ -94,6 +94,10 @@ typedef void (*rpc_together_handler)(void *worker, struct rpc_request *const *re
                                      size_t count);
 // `status` and `err` as a handler's own.
 void rpc_answer(struct rpc_request *request, enum nova_status status, const struct error *err);
+// How many of those that wait a worker takes when so many others are idle: as many as each of them
+// is left, COMMANDS_TOGETHER_MAX at most. So none is idle while others wait behind each other, and
+// what waits when all others are busy goes together.
+uint32_t rpc_share(uint32_t waiting, uint32_t idle_others);
 
 struct rpc_server;
 struct rpc_server_options {
@@ -105,8 +109,8 @@ struct rpc_server_options {
     // The last of them work on urgent methods alone, so that no queue of others delays these.
     uint32_t urgent_worker_count; // below worker_count
     const bool *urgent;           // one a method of the service; NULL: none is
-    // Methods that go together: a worker takes all that wait, COMMANDS_TOGETHER_MAX at most. One
-    // that waits alone goes to `handle`.
+    // Methods that go together: a worker takes its share of all that wait (rpc_share). A single one
+    // goes to `handle`.
     const bool *together; // one a method of the service; NULL: none does
     rpc_together_handler handle_together;
     // Methods that take long wait in a queue of their own, and never take all workers.

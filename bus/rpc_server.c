@@ -3,8 +3,9 @@
 // The subscription's thread only queues, or refuses when a queue is full. A common worker takes the
 // oldest of the next requests of all queues but the urgent one (a heavy one only while fewer than
 // heavy_at_once workers are on such), and an urgent one when there are none; urgent workers take
-// urgent requests alone. Of those that go together it takes all that wait: it waits for none, so
-// that a single one is answered as soon as any other. What a worker does with one request:
+// urgent requests alone. Of those that go together it takes its share of all that wait: it waits
+// for none, so that a single one is answered as soon as any other. What a worker does with one
+// request:
 //   inbox? -> deadline -> headers -> method -> check the bytes -> unpack -> handle -> reply
 #include <assert.h>
 #include <inttypes.h>
@@ -60,6 +61,7 @@ struct rpc_server {
     struct rpc_queue queues[RPC_LANES];
     uint64_t arrivals;
     uint32_t heavy_running;
+    uint32_t idle; // common workers that wait for requests
     bool stopping;
     struct rpc_stats *stats; // one a method, under the lock
 };
@@ -266,7 +268,13 @@ static enum rpc_lane server_choose(const struct rpc_server *server, enum rpc_lan
     return chosen;
 }
 
-static void worker_take(struct rpc_worker *worker, struct rpc_queue *queue, bool all)
+uint32_t rpc_share(uint32_t waiting, uint32_t idle_others)
+{
+    uint32_t share = (waiting + idle_others) / (idle_others + 1);
+    return share < COMMANDS_TOGETHER_MAX ? share : COMMANDS_TOGETHER_MAX;
+}
+
+static void worker_take(struct rpc_worker *worker, struct rpc_queue *queue, uint32_t most)
 {
     size_t bytes = 0;
     worker->task_count = 0;
@@ -275,8 +283,7 @@ static void worker_take(struct rpc_worker *worker, struct rpc_queue *queue, bool
         bytes += (size_t)natsMsg_GetDataLength(msg);
         worker->tasks[worker->task_count++] =
             (struct rpc_task){.server = worker->server, .msg = msg};
-    } while (all && queue->count > 0 && worker->task_count < COMMANDS_TOGETHER_MAX &&
-             bytes < COMMANDS_TOGETHER_BYTES_MAX);
+    } while (worker->task_count < most && bytes < COMMANDS_TOGETHER_BYTES_MAX);
 }
 
 // The next requests for this worker, into its tasks, and their lane. False: the server stops.
@@ -285,10 +292,16 @@ static bool server_take(struct rpc_worker *worker, enum rpc_lane *lane)
     struct rpc_server *server = worker->server;
     pthread_cond_t *filled = worker->lane == RPC_URGENT ? &server->urgent_filled : &server->filled;
     pthread_mutex_lock(&server->lock);
-    while ((*lane = server_choose(server, worker->lane)) == RPC_LANES && !server->stopping)
+    while ((*lane = server_choose(server, worker->lane)) == RPC_LANES && !server->stopping) {
+        server->idle += worker->lane == RPC_COMMON;
         pthread_cond_wait(filled, &server->lock);
-    if (*lane != RPC_LANES)
-        worker_take(worker, &server->queues[*lane], *lane == RPC_TOGETHER);
+        server->idle -= worker->lane == RPC_COMMON;
+    }
+    if (*lane == RPC_TOGETHER)
+        worker_take(worker, &server->queues[*lane],
+                    rpc_share(server->queues[*lane].count, server->idle));
+    else if (*lane != RPC_LANES)
+        worker_take(worker, &server->queues[*lane], 1);
     server->heavy_running += *lane == RPC_HEAVY;
     pthread_mutex_unlock(&server->lock);
     return *lane != RPC_LANES;

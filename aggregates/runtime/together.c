@@ -385,6 +385,8 @@ static void round_end_appended(struct member *const *members, size_t count,
         member_end(member, runtime_answer(&member->attempt));
     }
     assert(row == pg_rows(rows));
+    metrics_add(METRIC_SERVICE_GROUPS, row > 0);
+    metrics_add(METRIC_SERVICE_GROUPED, (int64_t)row);
 }
 
 // What stands in the way of a command may be its own effect, appended by another copy of it since

@@ -1,6 +1,6 @@
 // together.c - commands in flight in one process, as a service's workers carry them out: each takes
-// what waits when it is free (runtime_execute_together). A client has one command under way, of a
-// post of its own, and sends the next when it is answered. No bus.
+// its share of what waits when it is free (rpc_share, runtime_execute_together). A client has one
+// command under way, of a post of its own, and sends the next when it is answered. No bus.
 //
 //   --workers W --in-flight K --commands N --size B
 #include <pthread.h>
@@ -9,6 +9,7 @@
 #include "base/access.h"
 #include "bench/rows.h"
 #include "bench/writer.h"
+#include "bus/rpc.h"
 #include "nova/content/v2/content.pb-c.h"
 #include "proto/sealed.h"
 
@@ -25,6 +26,7 @@ static struct {
     pthread_cond_t filled;
     struct client **ring;
     int64_t room, first, waiting;
+    uint32_t idle;                // workers
     int64_t sent, answered, last; // commands; where it ends
     double *took_s;
     double began_s, ended_s;
@@ -46,17 +48,21 @@ static void queue_put(struct client *client)
     pthread_cond_signal(&queue.filled);
 }
 
-// All that wait; 0: it is over.
+// 0: it is over.
 static size_t queue_take(struct client *out[COMMANDS_TOGETHER_MAX])
 {
-    size_t count = 0;
     pthread_mutex_lock(&queue.lock);
-    while (queue.waiting == 0 && queue.answered < queue.last)
+    while (queue.waiting == 0 && queue.answered < queue.last) {
+        queue.idle++;
         pthread_cond_wait(&queue.filled, &queue.lock);
-    for (; queue.waiting > 0 && count < COMMANDS_TOGETHER_MAX; queue.waiting--) {
-        out[count++] = queue.ring[queue.first];
+        queue.idle--;
+    }
+    size_t count = rpc_share((uint32_t)queue.waiting, queue.idle);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = queue.ring[queue.first];
         queue.first = (queue.first + 1) % queue.room;
     }
+    queue.waiting -= (int64_t)count;
     pthread_mutex_unlock(&queue.lock);
     return count;
 }
