@@ -23,7 +23,8 @@ from instance import NOVA, Instance, case, main, wait_for
 from log_check import assert_streams_equal_outboxes, message_class
 
 SESSIONS, ROUNDS, LONG_EVENTS, MEASURED = 60, 4, 100_000, 25
-IN_FLIGHT, UNAVAILABLE = 300, 14
+IN_FLIGHT, OF_ONE_POST = 300, 60
+DEADLINE_EXCEEDED, UNAVAILABLE = 4, 14
 SEED = int(os.environ.get("NOVA_TEST_SEED", time.time_ns() % 1000000))
 PASSWORD = "correct horse battery"
 # A login's hash is not what is tried here.
@@ -96,12 +97,12 @@ def a_command_of_many_events_is_whole_or_absent_when_postgresql_is_killed():
     assert_streams_equal_outboxes(it)
 
 
-def post_of(caller, author, number):
-    """A CreatePost as it is sent: (command id, bytes, headers)."""
+def command_of(caller, author, method, fields, **headers):
+    """A command of content as it is sent: (command id, bytes, headers)."""
     command = str(uuid.uuid4())
-    request = message_class("nova.content.v2.CreatePostRequest")(title=f"post {number}")
+    request = message_class(caller.types["content", method][0])(**fields)
     return command, request.SerializeToString(), caller.headers(
-        **{"Nova-Command-Id": command, "Nova-On-Behalf-Of": author})
+        **{"Nova-Command-Id": command, "Nova-On-Behalf-Of": author, **headers})
 
 
 def kill_at_work(cursor):
@@ -120,7 +121,8 @@ def commands_that_go_together_are_there_once_whatever_is_killed_meanwhile():
         caller.call("content", "CreatePost", author, title="makes the author's key")
         for _ in range(20):
             flood = Flood(caller, "content", "CreatePost")
-            sent = [post_of(caller, author, number) for number in range(IN_FLIGHT)]
+            sent = [command_of(caller, author, "CreatePost", {"title": f"post {number}"})
+                    for number in range(IN_FLIGHT)]
             for each in sent:
                 flood.send(*each)
             with admin.cursor() as cursor:
@@ -148,6 +150,33 @@ def commands_that_go_together_are_there_once_whatever_is_killed_meanwhile():
                 break
     assert unknown and together, (unknown, together)
     print(f"# {unknown} were told nothing sure; {together} went with others", flush=True)
+
+
+@case
+def a_command_whose_deadline_passes_behind_others_is_told_so_and_does_nothing():
+    """All are of one post, so that those a worker took together are carried out one by one; the first
+    of them waits for a lock until all their deadlines have passed."""
+    with Caller(it, seconds=60) as caller, contextlib.closing(it.connect()) as admin:
+        author = register(caller, "late")
+        post = caller.call("content", "CreatePost", author, title="late").post_id
+        end = time.time() + 3
+        flood = Flood(caller, "content", "UpdatePost")
+        with admin.cursor() as cursor:
+            cursor.execute("lock table content.outbox in exclusive mode")
+            for number in range(OF_ONE_POST):
+                flood.send(*command_of(caller, author, "UpdatePost", {
+                    "post_id": post, "title": f"{number}"}, **{"Nova-Deadline": str(int(end * 1e6))}))
+            wait_for("the workers to wait", lambda: it.sql(
+                "select count(*) from pg_stat_activity where usename = 'content_service'"
+                " and wait_event_type = 'Lock'") == [(4,)])
+            wait_for("the deadline", lambda: time.time() > end)
+        admin.rollback()
+        flood.take_until("an answer to each", lambda: len(flood.codes) == OF_ONE_POST)
+    assert set(flood.codes.values()) == {0, DEADLINE_EXCEEDED}, flood.texts
+    assert len(flood.of(DEADLINE_EXCEEDED)) > OF_ONE_POST / 2, flood.codes
+    stored = it.sql("select command_id::text from content.outbox where aggregate_id = %s"
+                    " and type = 'post.updated'", (post,))
+    assert {each[0] for each in stored} == flood.of(0) and len(stored) == len(flood.of(0))
 
 
 @case
