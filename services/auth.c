@@ -102,7 +102,8 @@ static const struct auth_key *auth_find(const struct auth_key *keys, size_t coun
 // What jwt_verify asks through: one token.
 struct auth_lookup {
     struct auth *auth;
-    bool unsure; // the key is unknown to us, and identity could not be asked just now
+    bool may_ask; // identity, for a key that is unknown to us
+    bool unsure;  // the key is unknown to us, and identity could not be asked just now
 };
 
 // Asks identity for users' keys again. Called under the lock, which it leaves meanwhile: whose key
@@ -161,7 +162,7 @@ static bool auth_key_of(void *context, const char *kid, uint8_t public_key[JWT_K
     pthread_mutex_lock(&auth->lock);
     key = auth_find(auth->users, auth->user_count, kid);
     if (key == NULL) {
-        bool sure = auth_refresh(auth);
+        bool sure = lookup->may_ask && auth_refresh(auth);
         key = auth_find(auth->users, auth->user_count, kid);
         lookup->unsure = key == NULL && !sure;
     }
@@ -171,13 +172,12 @@ static bool auth_key_of(void *context, const char *kid, uint8_t public_key[JWT_K
     return key != NULL;
 }
 
-static enum nova_status auth_verify(struct jwt_claims *out, struct auth *auth, const char *token,
-                                    struct error *err)
+static enum nova_status auth_verify(struct jwt_claims *out, struct auth_lookup *lookup,
+                                    const char *token, struct error *err)
 {
-    struct auth_lookup lookup = {auth, false};
     enum nova_status status =
-        jwt_verify(out, token, auth_key_of, &lookup, auth_now_ms(CLOCK_REALTIME) / 1000, err);
-    if (status != NOVA_OK && lookup.unsure)
+        jwt_verify(out, token, auth_key_of, lookup, auth_now_ms(CLOCK_REALTIME) / 1000, err);
+    if (status != NOVA_OK && lookup->unsure)
         return error_set_transient(err, NOVA_UNAVAILABLE,
                                    "identity was not there to say whose key signed the token; try "
                                    "again");
@@ -194,7 +194,8 @@ static bool auth_name_is_its_own(const struct auth *auth, const struct jwt_claim
 enum nova_status auth_user_token(struct jwt_claims *out, struct auth *auth, const char *token,
                                  struct error *err)
 {
-    enum nova_status status = auth_verify(out, auth, token, err);
+    struct auth_lookup lookup = {.auth = auth, .may_ask = true};
+    enum nova_status status = auth_verify(out, &lookup, token, err);
     if (status == NOVA_OK && strcmp(out->issuer, "identity") != 0)
         return error_set(err, NOVA_UNAUTHENTICATED, "the token is a process's, not a user's");
     return status;
@@ -247,18 +248,19 @@ static enum nova_status auth_may(struct caller *out, const struct rpc_headers *h
     return NOVA_OK;
 }
 
-enum nova_status auth_caller(struct caller *out, char process[JWT_NAME_BYTES], struct auth *auth,
-                             const struct rpc_headers *headers, struct error *err)
+static enum nova_status auth_caller_by(struct auth_lookup *lookup, struct caller *out,
+                                       char process[JWT_NAME_BYTES],
+                                       const struct rpc_headers *headers, struct error *err)
 {
     *out = (struct caller){.kind = CALLER_ANONYMOUS, .actor = "anonymous"};
     process[0] = '\0';
     struct jwt_claims claims;
     enum nova_status status = NOVA_OK;
     if (headers->token != NULL) {
-        status = auth_verify(&claims, auth, headers->token, err);
+        status = auth_verify(&claims, lookup, headers->token, err);
         if (status == NOVA_OK && strcmp(claims.issuer, "identity") == 0)
             status = auth_user(out, &claims, err);
-        else if (status == NOVA_OK && !auth_name_is_its_own(auth, &claims))
+        else if (status == NOVA_OK && !auth_name_is_its_own(lookup->auth, &claims))
             status = error_set(err, NOVA_UNAUTHENTICATED,
                                "the token names another process than its key's");
         else if (status == NOVA_OK) {
@@ -267,6 +269,23 @@ enum nova_status auth_caller(struct caller *out, char process[JWT_NAME_BYTES], s
         }
     }
     return status != NOVA_OK ? status : auth_may(out, headers, err);
+}
+
+enum nova_status auth_caller(struct caller *out, char process[JWT_NAME_BYTES], struct auth *auth,
+                             const struct rpc_headers *headers, struct error *err)
+{
+    struct auth_lookup lookup = {.auth = auth, .may_ask = true};
+    return auth_caller_by(&lookup, out, process, headers, err);
+}
+
+enum nova_status auth_caller_at_once(bool *unsure, struct caller *out, char process[JWT_NAME_BYTES],
+                                     struct auth *auth, const struct rpc_headers *headers,
+                                     struct error *err)
+{
+    struct auth_lookup lookup = {.auth = auth, .may_ask = false};
+    enum nova_status status = auth_caller_by(&lookup, out, process, headers, err);
+    *unsure = lookup.unsure;
+    return status;
 }
 
 enum nova_status auth_keys_from_identity(void *context, struct auth_key *keys, size_t cap,

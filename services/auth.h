@@ -42,6 +42,12 @@ void auth_destroy(struct auth **auth);
 MUST_CHECK enum nova_status auth_caller(struct caller *out, char process[JWT_NAME_BYTES],
                                         struct auth *auth, const struct rpc_headers *headers,
                                         struct error *err);
+// The same without waiting for identity. *unsure: the key is not at hand, so that nothing is known
+// of the caller, whatever the status says.
+MUST_CHECK enum nova_status auth_caller_at_once(bool *unsure, struct caller *out,
+                                                char process[JWT_NAME_BYTES], struct auth *auth,
+                                                const struct rpc_headers *headers,
+                                                struct error *err);
 
 // Verifies a user's token: whose and of which session.
 MUST_CHECK enum nova_status auth_user_token(struct jwt_claims *out, struct auth *auth,

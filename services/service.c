@@ -171,11 +171,15 @@ static enum nova_status service_execute(struct service_worker *worker, struct se
     return NOVA_OK;
 }
 
-enum nova_status service_admit(struct service_call *call, struct service_worker *worker,
-                               struct error *err)
+enum nova_status service_admit(bool *unsure, struct service_call *call,
+                               struct service_worker *worker, struct error *err)
 {
-    enum nova_status status = auth_caller(&call->caller, call->process, worker->service->auth,
-                                          &call->request->headers, err);
+    struct auth *auth = worker->service->auth;
+    const struct rpc_headers *headers = &call->request->headers;
+    enum nova_status status =
+        unsure == NULL
+            ? auth_caller(&call->caller, call->process, auth, headers, err)
+            : auth_caller_at_once(unsure, &call->caller, call->process, auth, headers, err);
     return status == NOVA_OK ? service_permit(worker->service, call, err) : status;
 }
 
@@ -189,7 +193,7 @@ static enum nova_status service_dispatch(struct service_worker *worker, struct r
                                          struct error *err)
 {
     struct service_call call = {.request = request};
-    enum nova_status status = service_admit(&call, worker, err);
+    enum nova_status status = service_admit(NULL, &call, worker, err);
     if (status != NOVA_OK)
         return status;
     const struct service_query *query =

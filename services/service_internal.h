@@ -32,9 +32,10 @@ enum nova_status service_handle(void *context, struct rpc_request *request, stru
 // rpc_server's handler of commands that waited together (together.c).
 void service_handle_together(void *context, struct rpc_request *const *requests, size_t count);
 
-// service.c: who calls, and may they; the call's command; and a knock at the relay's door.
-MUST_CHECK enum nova_status service_admit(struct service_call *call, struct service_worker *worker,
-                                          struct error *err);
+// service.c: who calls, and may they (unsure: as auth_caller_at_once; NULL: identity is asked if
+// need be); the call's command; and a knock at the relay's door.
+MUST_CHECK enum nova_status service_admit(bool *unsure, struct service_call *call,
+                                          struct service_worker *worker, struct error *err);
 void service_command(struct command *out, struct service_worker *worker,
                      const struct service_call *call, const struct uuid *command_id);
 void service_ring(const struct service *service);

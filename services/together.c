@@ -1,5 +1,6 @@
 // together.c - commands that waited together: each is asked who it is from, all are carried out in
 // as few transactions as go (runtime_execute_together), and each is answered as soon as it is done.
+// Whose token must be asked for at identity comes last and alone: nobody waits for that behind it.
 #include <time.h>
 
 #include "services/service_internal.h"
@@ -20,13 +21,16 @@ static void asked_answer(struct asked *asked, enum nova_status status, const str
     rpc_answer(request, status, err);
 }
 
-// NULL: it is answered already.
-static struct execution *asked_begin(struct service_worker *worker, struct rpc_request *request)
+// NULL: it is answered already, or *unsure: who calls is not known yet.
+static struct execution *asked_begin(bool *unsure, struct service_worker *worker,
+                                     struct rpc_request *request)
 {
     struct error err = {0};
     struct asked *asked = arena_alloc(request->arena, sizeof *asked);
     asked->call.request = request;
-    enum nova_status status = service_admit(&asked->call, worker, &err);
+    enum nova_status status = service_admit(unsure, &asked->call, worker, &err);
+    if (*unsure)
+        return NULL;
     if (status != NOVA_OK) {
         asked_answer(asked, status, &err);
         return NULL;
@@ -44,22 +48,28 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+static bool is_late(const struct rpc_request *request)
+{
+    return request->headers.deadline_us < now_us();
+}
+
+static enum nova_status refuse_late(struct error *err)
+{
+    return error_set(err, NOVA_DEADLINE_EXCEEDED, "the request's deadline has passed");
+}
+
 // Those whose caller does not wait any more are answered; the others stay. One may have waited here
 // for others that went alone before it.
 static size_t together_drop_late(struct execution **waiting, size_t count)
 {
-    const int64_t now = now_us();
     size_t left = 0;
     for (size_t i = 0; i < count; i++) {
         struct asked *asked = waiting[i]->context;
-        if (asked->call.request->headers.deadline_us >= now) {
-            waiting[left++] = waiting[i];
-            continue;
-        }
         struct error err;
-        enum nova_status status =
-            error_set(&err, NOVA_DEADLINE_EXCEEDED, "the request's deadline has passed");
-        asked_answer(asked, status, &err);
+        if (is_late(asked->call.request))
+            asked_answer(asked, refuse_late(&err), &err);
+        else
+            waiting[left++] = waiting[i];
     }
     return left;
 }
@@ -77,19 +87,34 @@ static void together_answer(struct service_worker *worker, struct execution *con
         asked_answer(done[i]->context, done[i]->status, &done[i]->err);
 }
 
+static void answer_alone(struct service_worker *worker, struct rpc_request *request)
+{
+    struct error err = {0};
+    enum nova_status status =
+        is_late(request) ? refuse_late(&err) : service_handle(worker, request, &err);
+    rpc_answer(request, status, &err);
+}
+
 void service_handle_together(void *context, struct rpc_request *const *requests, size_t count)
 {
     struct service_worker *worker = context;
-    struct execution **waiting = arena_alloc(requests[0]->arena, count * sizeof *waiting);
-    size_t left = 0;
+    struct arena *arena = requests[0]->arena;
+    struct execution **waiting = arena_alloc(arena, count * sizeof *waiting);
+    struct rpc_request **unknown = arena_alloc(arena, count * sizeof *unknown);
+    size_t left = 0, unknown_count = 0;
     for (size_t i = 0; i < count; i++) {
-        struct execution *execution = asked_begin(worker, requests[i]);
+        bool unsure = false;
+        struct execution *execution = asked_begin(&unsure, worker, requests[i]);
         if (execution != NULL)
             waiting[left++] = execution;
+        else if (unsure)
+            unknown[unknown_count++] = requests[i];
     }
     while ((left = together_drop_late(waiting, left)) > 0) {
         size_t after = runtime_execute_together(waiting, left, worker->runtime);
         together_answer(worker, waiting + after, left - after);
         left = after;
     }
+    for (size_t i = 0; i < unknown_count; i++)
+        answer_alone(worker, unknown[i]);
 }

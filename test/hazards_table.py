@@ -355,6 +355,7 @@ COMMANDS = [
            integration/services_test/a_row_that_the_table_refuses_fails_its_own_command
            integration/services_test/of_a_person_who_was_erased_nothing_is_written
            integration/services_test/commands_of_one_aggregate_follow_each_other
+           integration/abuse_test/a_made_up_key_keeps_no_command_waiting_that_came_with_it
            integration/command_hazards_test/a_command_whose_deadline_passes_behind_others_is_told_so_and_does_nothing
            unit/test_group/of_two_that_append_to_one_aggregate_the_second_waits
            unit/test_group/a_thousand_histories_are_as_a_list_says"""),

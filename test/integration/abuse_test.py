@@ -5,6 +5,7 @@ The log gives nothing to guess passwords on, and no single caller keeps the othe
 answered: not by deadlines, not by positions, not by logins, not by made-up tokens, not by length.
 """
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -287,6 +288,49 @@ def a_made_up_key_keeps_no_known_one_waiting_while_identity_sleeps():
         time.sleep(1.1)
         ask_made_up("last")
         assert [code for _, code, _ in collect(attacker, 1)] == [UNAUTHENTICATED]
+
+
+@case
+def a_made_up_key_keeps_no_command_waiting_that_came_with_it():
+    """Commands that wait are taken together; half of these have made-up tokens, and identity sleeps."""
+    pid, count, overtaken, rounds = it.state("service/identity")["pid"], 20, 0, 3
+    with Caller(it) as caller, contextlib.closing(it.connect()) as admin:
+        caller.seconds = 60
+        data = request(caller, "content", "CreatePost", title="one of many")
+        author = str(uuid.uuid4())
+
+        def ask_known(name):
+            send(caller, name, "content", "CreatePost", data,
+                 caller.headers(**{"Nova-On-Behalf-Of": author}))
+        for number in range(rounds):
+            time.sleep(1.1)  # a refresh is due again
+            done = []
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                with admin.cursor() as cursor:
+                    cursor.execute("lock table content.outbox in exclusive mode")
+                    for each in range(WORKERS):
+                        ask_known(f"known{number}-first{each}")
+                    wait_for("the workers to wait", lambda: it.sql(
+                        "select count(*) from pg_stat_activity where usename = 'content_service'"
+                        " and wait_event_type = 'Lock'") == [(WORKERS,)])
+                    for each in range(count):
+                        send(caller, f"made{number}-{each}", "content", "CreatePost", data,
+                             as_nobody(Authorization=f"Bearer {made_up_token()}"))
+                        ask_known(f"known{number}-{each}")
+                    caller.flush()
+                admin.rollback()
+                wait_for("the known ones", lambda done=done: done.extend(answers(caller, 0.1)) or sum(
+                    name.startswith("known") for name, _, _ in done) == WORKERS + count)
+                overtaken += len(done) < WORKERS + 2 * count
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            done += collect(caller, WORKERS + 2 * count - len(done))
+            assert {code for name, code, _ in done if name.startswith("known")} == {OK}, done
+            assert {code for name, code, _ in done if name.startswith("made")} <= {
+                UNAVAILABLE, UNAUTHENTICATED}, done
+    print(f"# the known keys overtook made-up ones in {overtaken} of {rounds} rounds", flush=True)
+    assert overtaken >= 2, overtaken
 
 
 # ---- times --------------------------------------------------------------------------------------
