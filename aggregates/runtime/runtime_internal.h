@@ -13,7 +13,8 @@ struct runtime {
     struct arena *sql;   // the statements below, made once for the service's schema
     const char *sql_look, *sql_command_events, *sql_load, *sql_load_one, *sql_append,
         *sql_append_many, *sql_snapshot_put, *sql_snapshot_drop;
-    const char *sql_look_together, *sql_append_together, *sql_keys_together, *sql_keys_add_together;
+    const char *sql_look_together, *sql_append_together, *sql_append_but_taken, *sql_keys_together,
+        *sql_keys_add_together;
     const char *sql_key_of_person, *sql_key_add, *sql_keys, *sql_key_erase, *sql_read_many,
         *sql_read_first;
 };

@@ -9,8 +9,9 @@
 // written. So there is one place that knows how to repeat an answer, to decide again and to give
 // up.
 //
-// A row that meets another writer's is left out by the INSERT itself (ON CONFLICT DO NOTHING),
-// which cannot be said of half of a command: several events go alone, too.
+// When a row meets another writer's, nothing was written, and the same rows are sent once more so
+// that such a row is left out (ON CONFLICT DO NOTHING): what was decided holds for as long as its
+// version is free. Of half of a command that cannot be said: several events go alone, too.
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct round {
     struct pg_result *looked, *loaded, *keys;
     struct uuid *callers; // who are somebody: the persons of the keys
     size_t caller_count;
+    bool made_keys; // in this transaction: they go with it
     struct error err;
 };
 
@@ -228,6 +230,7 @@ static enum nova_status round_make_keys(struct round *round)
     if (count == 0)
         return NOVA_OK;
     pg_result_destroy(&round->keys);
+    round->made_keys = true;
     return runtime_keys_together_make(&round->keys, round->runtime, missing, count, round->callers,
                                       round->caller_count, round->arena, &round->err);
 }
@@ -338,7 +341,8 @@ static void columns_set(struct columns *columns, size_t i, const struct member *
     columns->payloads[i] = member->payload;
 }
 
-static void round_append_add(struct round *round, struct member *const *members, size_t count)
+static void round_append_add(struct round *round, const char *sql, struct member *const *members,
+                             size_t count)
 {
     struct arena *arena = round->arena;
     struct columns of = columns_alloc(arena, count);
@@ -359,8 +363,7 @@ static void round_append_add(struct round *round, struct member *const *members,
         pg_text_array(arena, of.traceparents, count),
         pg_bytea_array(arena, of.payloads, count),
     };
-    pg_pipeline_add(round->runtime->pg, round->runtime->sql_append_together, params,
-                    sizeof params / sizeof *params);
+    pg_pipeline_add(round->runtime->pg, sql, params, sizeof params / sizeof *params);
 }
 
 // ---- end ----------------------------------------------------------------------------------------
@@ -422,34 +425,53 @@ static void round_failed(struct round *round)
     }
 }
 
-static void round_commit(struct round *round)
+// again: in a new transaction, without the rows that are another's.
+static enum nova_status round_append(struct round *round, struct member *const *members,
+                                     size_t count, bool again)
 {
     struct pg *pg = round->runtime->pg;
-    struct pg_result *results[3] = {NULL};
-    struct member **appending = arena_alloc(round->arena, round->count * sizeof *appending);
-    size_t count = round_appending(appending, round), added = 0;
-    bool has_rejected = round_has(round, MEMBER_REJECTED);
-    if (count == 0 && !has_rejected) {
-        pg_rollback(pg);
-        return;
-    }
+    struct pg_result *results[4] = {NULL};
+    const bool has_rejected = round_has(round, MEMBER_REJECTED);
+    const size_t append_at = again, look_at = append_at + (count > 0);
+    const size_t added = look_at + has_rejected + 1;
     pg_pipeline_begin(pg);
+    if (again)
+        pg_pipeline_add(pg, "BEGIN", NULL, 0);
     if (count > 0)
-        round_append_add(round, appending, count);
+        round_append_add(round,
+                         again ? round->runtime->sql_append_but_taken
+                               : round->runtime->sql_append_together,
+                         members, count);
     if (has_rejected)
         round_look_add(round, MEMBER_REJECTED);
     pg_pipeline_add(pg, "COMMIT", NULL, 0);
-    added = (size_t)(count > 0) + has_rejected + 1;
-    if (pg_pipeline_end(results, added, NULL, pg, &round->err) != NOVA_OK) {
-        round_failed(round);
-    } else {
-        if (has_rejected)
-            round_end_rejected(round, results[count > 0]);
-        if (count > 0)
-            round_end_appended(appending, count, results[0]);
-    }
+    enum nova_status status = pg_pipeline_end(results, added, NULL, pg, &round->err);
+    if (status == NOVA_OK && has_rejected)
+        round_end_rejected(round, results[look_at]);
+    if (status == NOVA_OK && count > 0)
+        round_end_appended(members, count, results[append_at]);
     for (size_t i = 0; i < added; i++)
         pg_result_destroy(&results[i]);
+    return status;
+}
+
+static void round_commit(struct round *round)
+{
+    static const char unique_violation[] = "23505";
+    struct pg *pg = round->runtime->pg;
+    struct member **members = arena_alloc(round->arena, round->count * sizeof *members);
+    size_t count = round_appending(members, round);
+    if (count == 0 && !round_has(round, MEMBER_REJECTED)) {
+        pg_rollback(pg);
+        return;
+    }
+    enum nova_status status = round_append(round, members, count, false);
+    // Keys that were made went with the transaction, and what they sealed is lost with them.
+    if (status != NOVA_OK && !round->made_keys &&
+        strcmp(pg_failed_state(pg), unique_violation) == 0)
+        status = round_append(round, members, count, true);
+    if (status != NOVA_OK)
+        round_failed(round);
 }
 
 static void round_run(struct round *round)

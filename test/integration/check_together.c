@@ -597,6 +597,23 @@ static void first_events_of_persons_make_their_keys_and_later_ones_find_them(voi
     }
 }
 
+// Their keys went with the transaction that failed; what is appended then is sealed anew.
+static void a_conflict_beside_first_events_loses_no_key(void **state)
+{
+    (void)state;
+    struct caller persons[3] = {person_make(), person_make(), person_make()};
+    given(3);
+    for (size_t i = 0; i < 3; i++)
+        given_personal(i, &persons[i]);
+    plans[1].meanwhile = another_writer_appends;
+    when_carried_out();
+    for (size_t i = 0; i < 3; i++)
+        then_ok(i);
+    assert_int_equal(version_of(1), 3);
+    then_it_can_be_opened(0);
+    then_it_can_be_opened(2);
+}
+
 // Whose the event is, is not who calls: an operator's change of somebody's post.
 static void what_belongs_to_another_than_its_caller_goes_by_itself(void **state)
 {
@@ -623,7 +640,10 @@ static void of_a_person_who_was_erased_nothing_is_written(void **state)
     then_ok(0);
     assert_int_equal(runtime_person_erase(other, &person.user_id, &err), NOVA_OK);
     given(FEW);
+    const struct caller before = person_make(), after = person_make();
+    given_personal(5, &before); // their keys stand around the one that is gone
     given_personal(6, &person);
+    given_personal(7, &after);
     when_carried_out();
     then_the_others_went_together(BUT(6));
     then_failed(6, NOVA_FAILED_PRECONDITION, "PERSON_ERASED");
@@ -730,6 +750,7 @@ int main(void)
         cmocka_unit_test(a_row_that_the_table_refuses_fails_its_own_command),
         cmocka_unit_test(an_id_of_another_kind_is_told_to_its_own_command),
         cmocka_unit_test(first_events_of_persons_make_their_keys_and_later_ones_find_them),
+        cmocka_unit_test(a_conflict_beside_first_events_loses_no_key),
         cmocka_unit_test(what_belongs_to_another_than_its_caller_goes_by_itself),
         cmocka_unit_test(of_a_person_who_was_erased_nothing_is_written),
         cmocka_unit_test(a_long_aggregate_has_its_snapshot_and_a_damaged_one_is_thrown_away),
