@@ -580,20 +580,36 @@ static void then_it_can_be_opened(size_t i)
     assert_string_equal(personal->text, "personal");
 }
 
+static void then_has_a_key_of_its_own(const struct uuid *person_id)
+{
+    struct error err = {0};
+    struct pg_param id = pg_uuid(person_id);
+    struct pg_result *rows = NULL;
+    if (pg_query(&rows, other_pg, "SELECT FROM content.person_key WHERE person_id = $1", &id, 1,
+                 &err) != NOVA_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(pg_rows(rows), 1);
+    pg_result_destroy(&rows);
+}
+
 static void first_events_of_persons_make_their_keys_and_later_ones_find_them(void **state)
 {
     (void)state;
-    struct caller persons[FEW];
+    struct caller persons[FEW], late = person_make(); // whose id is before all others'
     for (size_t i = 0; i < FEW; i++)
         persons[i] = i == 1 ? persons[0] : person_make(); // two events of one
     for (int round = 0; round < 2; round++) {
+        if (round == 1)
+            persons[3] = late; // new among those who have keys
         given(FEW);
         for (size_t i = 0; i < FEW; i++)
             given_personal(i, &persons[i]);
         assert_int_equal(when_carried_out(), 1);
         then_the_others_went_together(NULL, 0);
-        for (size_t i = 0; i < FEW; i++)
+        for (size_t i = 0; i < FEW; i++) {
             then_it_can_be_opened(i);
+            then_has_a_key_of_its_own(&persons[i].user_id);
+        }
     }
 }
 
