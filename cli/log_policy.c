@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "cli/command.h"
 
 enum { KEY_FILE_BYTES_MAX = 1024 };
 
@@ -57,6 +60,21 @@ enum nova_status log_add_witness(struct checkpoint_policy *policy, const char *p
     if (status == NOVA_OK)
         policy->witnesses[policy->witness_count++] = key;
     return status;
+}
+
+int log_parse_required(struct checkpoint_policy *policy, const char *required)
+{
+    char *end = NULL;
+    if (required == NULL) {
+        policy->required = policy->witness_count;
+        return EXIT_CODE_OK;
+    }
+    unsigned long number = strtoul(required, &end, 10);
+    if (*required < '0' || *required > '9' || *end != '\0' || number > policy->witness_count)
+        return command_usage("log", "--required wants a number up to that of the witnesses, %zu",
+                             policy->witness_count);
+    policy->required = number;
+    return EXIT_CODE_OK;
 }
 
 char *log_witnessed_text(struct arena *arena, const struct checkpoint_opened *opened,

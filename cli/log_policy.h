@@ -14,6 +14,10 @@ MUST_CHECK enum nova_status log_read_key(struct note_key *out, const char *path,
 MUST_CHECK enum nova_status log_add_witness(struct checkpoint_policy *policy, const char *path,
                                             struct error *err);
 
+// "--required N": how many of the witnesses named must have cosigned; NULL: all of them. An exit
+// code; 0 is good.
+int log_parse_required(struct checkpoint_policy *policy, const char *required);
+
 // "witnessed by 2 of 3" or "unwitnessed (0 of 1 required)".
 char *log_witnessed_text(struct arena *arena, const struct checkpoint_opened *opened,
                          const struct checkpoint_policy *policy);
