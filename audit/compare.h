@@ -2,9 +2,9 @@
 // of them is right.
 //
 // That two copies differ at event n does not say which one was changed. The root that was signed
-// does: at each checkpoint a copy gives that root, or it is out. A copy that is out is told with the
-// first event since the last checkpoint at which it differs from one that is good; where none is
-// good, that event lies somewhere behind the last checkpoint, and nobody can say more.
+// does: at each checkpoint a copy gives that root, or it is out. A copy that is out is told with
+// the first event since the last checkpoint at which it differs from one that is good; where none
+// is good, that event lies somewhere behind the last checkpoint, and nobody can say more.
 //
 // Ownership: plain memory of the caller, the same size whatever the log's.
 // Threads:   pure.
@@ -23,8 +23,8 @@ struct compare_copy {
 struct compare {
     size_t count;
     struct compare_copy copies[COMPARE_COPIES_MAX];
-    uint64_t n;    // events walked
-    uint64_t from; // events under the last checkpoint
+    uint64_t n;                                               // events walked
+    uint64_t from;                                            // events under the last checkpoint
     uint64_t differs[COMPARE_COPIES_MAX][COMPARE_COPIES_MAX]; // since then: the first; 0: none
 };
 

@@ -1,8 +1,8 @@
 // sign.h - may a tree be signed, given the last checkpoint that left its signer? No I/O.
 //
 //                          none, or another log's       -> SIGN_GO
-//   the last one signed,   of the tree's size or less   -> the tree's root then is the same: SIGN_GO
-//   and the tree now                                       another: SIGN_FORKED
+//   the last one signed,   of the tree's size or less   -> the tree's root then is the same:
+//   SIGN_GO and the tree now                                       another: SIGN_FORKED
 //                          larger than the tree         -> more is still to be read: SIGN_WAIT
 //                                                          nothing is: SIGN_SMALLER
 //

@@ -18,8 +18,8 @@ const char *topology_stream_of(const char *service); // "NOVA_IDENTITY"; NULL: n
 void topology_stream_config(jsStreamConfig *out,
                             const char *service); // nats-facts E; static memory
 
-// Signed checkpoints of every service's log, each on nova.audit.checkpoint.<service>: a stream beside
-// the services' own, which keeps all that were published.
+// Signed checkpoints of every service's log, each on nova.audit.checkpoint.<service>: a stream
+// beside the services' own, which keeps all that were published.
 #define TOPOLOGY_CHECKPOINTS "NOVA_AUDIT"
 enum { TOPOLOGY_CHECKPOINT_BYTES_MAX = 65536 }; // of one: a note of three lines, and signatures
 void topology_checkpoints_config(jsStreamConfig *out);

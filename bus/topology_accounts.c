@@ -4,8 +4,8 @@
 // subject it was given: within one account anybody who may ask could have an answer stored in
 // another's stream. BUS holds JetStream, those who publish events and who makes streams; SERVICES,
 // OPERATORS and AUDITORS see exactly what they import; SUBSCRIBERS hears the events as they come
-// (core NATS, at most once), and signed checkpoints, and can say nothing. What the relays could do to each other, and why
-// that is found: docs/decisions/0010-relays-share-the-bus-account.md.
+// (core NATS, at most once), and signed checkpoints, and can say nothing. What the relays could do
+// to each other, and why that is found: docs/decisions/0010-relays-share-the-bus-account.md.
 #include <string.h>
 
 #include "bus/topology_internal.h"
@@ -272,7 +272,8 @@ static void accounts_exports(FILE *out)
     for (size_t i = 0; i < COUNT(auditor_asks); i++)
         fprintf(out, "      {service: \"$JS.API.%s.%s%s\", accounts: [OPERATORS, AUDITORS]}\n",
                 auditor_asks[i].verb, TOPOLOGY_CHECKPOINTS, auditor_asks[i].rest);
-    fprintf(out, "      {stream: \"nova.audit.checkpoint.>\", accounts: [AUDITORS, SUBSCRIBERS]}\n");
+    fprintf(out,
+            "      {stream: \"nova.audit.checkpoint.>\", accounts: [AUDITORS, SUBSCRIBERS]}\n");
     for (size_t i = 0; i < COUNT(operator_asks_of_all); i++)
         fprintf(out, "      {service: \"$JS.API.%s\", accounts: [OPERATORS]}\n",
                 operator_asks_of_all[i]);
@@ -326,8 +327,7 @@ static void accounts_import_asks(FILE *out, const struct ask *asks, size_t count
         accounts_import_ask(out, &auditor_asks[i], TOPOLOGY_CHECKPOINTS);
     for (size_t stream = 0; stream < topology_stream_count(); stream++)
         for (size_t i = 0; i < count; i++)
-            accounts_import_ask(out, &asks[i],
-                                topology_stream_of(topology_stream_service(stream)));
+            accounts_import_ask(out, &asks[i], topology_stream_of(topology_stream_service(stream)));
 }
 
 static void accounts_operators_imports(FILE *out)
@@ -348,8 +348,7 @@ static void accounts_auditors_imports(FILE *out)
 {
     fprintf(out, "    imports: [\n");
     accounts_import_asks(out, auditor_asks, COUNT(auditor_asks));
-    fprintf(out,
-            "      {stream: {account: BUS, subject: \"nova.audit.checkpoint.>\"}}\n    ]\n");
+    fprintf(out, "      {stream: {account: BUS, subject: \"nova.audit.checkpoint.>\"}}\n    ]\n");
 }
 
 static void accounts_subscribers_imports(FILE *out)
@@ -358,8 +357,7 @@ static void accounts_subscribers_imports(FILE *out)
     for (size_t i = 0; i < topology_stream_count(); i++)
         fprintf(out, "      {stream: {account: BUS, subject: \"nova.evt.%s.>\"}}\n",
                 topology_stream_service(i));
-    fprintf(out,
-            "      {stream: {account: BUS, subject: \"nova.audit.checkpoint.>\"}}\n    ]\n");
+    fprintf(out, "      {stream: {account: BUS, subject: \"nova.audit.checkpoint.>\"}}\n    ]\n");
 }
 
 static const struct {

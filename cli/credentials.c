@@ -188,10 +188,9 @@ static enum nova_status make_log_key(bool *made, const char *path, const char *s
         return NOVA_OK;
     snprintf(name, sizeof name, "nova/%s", service);
     int len = snprintf(public_path, sizeof public_path, "%s.pub", path);
-    enum nova_status status =
-        len < 0 || len >= (int)sizeof public_path
-            ? error_set(err, NOVA_INVALID_ARGUMENT, "home is too long a path")
-            : note_signer_make(&signer, name, NOTE_KEY_LOG, err);
+    enum nova_status status = len < 0 || len >= (int)sizeof public_path
+                                  ? error_set(err, NOVA_INVALID_ARGUMENT, "home is too long a path")
+                                  : note_signer_make(&signer, name, NOTE_KEY_LOG, err);
     if (status != NOVA_OK)
         return status;
     struct arena *arena = arena_create();
@@ -208,8 +207,8 @@ static enum nova_status make_log_key(bool *made, const char *path, const char *s
     return status;
 }
 
-static enum nova_status make_log_keys(struct credentials_made *out,
-                                      const struct settings *settings, struct error *err)
+static enum nova_status make_log_keys(struct credentials_made *out, const struct settings *settings,
+                                      struct error *err)
 {
     static const struct lasting signing = {"log", make_log_key,
                                            "log cannot be signed by the key that auditors know"};

@@ -62,8 +62,7 @@ enum nova_status log_audit_read(struct tree_checkpoint *out, struct log_audit *a
 {
     char *note;
     size_t len;
-    enum nova_status status =
-        log_read_file(&note, &len, audit->arena, path, NOTE_BYTES_MAX, err);
+    enum nova_status status = log_read_file(&note, &len, audit->arena, path, NOTE_BYTES_MAX, err);
     if (status == NOVA_OK && open_note(out, audit, note, audit->arena, err) != NOVA_OK)
         status = error_while(err, "%s", path);
     return status;
@@ -94,12 +93,11 @@ enum nova_status log_audit_last(struct tree_checkpoint *out, struct log_audit *a
     return status == NOVA_OK ? check_stored(out, audit, audit->arena, err) : status;
 }
 
-enum nova_status log_audit_from(struct tree_checkpoint *out, struct log_audit *audit,
-                                uint64_t size, struct arena *arena, struct error *err)
+enum nova_status log_audit_from(struct tree_checkpoint *out, struct log_audit *audit, uint64_t size,
+                                struct arena *arena, struct error *err)
 {
     enum nova_status status = tree_checkpoint_from(out, &audit->tree, size, arena, err);
-    return status == NOVA_OK && out->size > 0 ? check_stored(out, audit, arena, err)
-                                                 : status;
+    return status == NOVA_OK && out->size > 0 ? check_stored(out, audit, arena, err) : status;
 }
 
 enum nova_status log_audit_published(struct tree_checkpoint *out, struct log_audit *audit,

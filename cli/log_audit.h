@@ -19,8 +19,7 @@ struct log_audit {
 
 // `key`: the file with the log's key; NULL: the home's own, credentials/log/<service>.pub.
 MUST_CHECK enum nova_status log_audit_open(struct log_audit *out, const struct settings *settings,
-                                           const char *service, const char *key,
-                                           struct error *err);
+                                           const char *service, const char *key, struct error *err);
 void log_audit_close(struct log_audit *audit);
 
 // A checkpoint's file, of this log as it is now.
@@ -35,8 +34,7 @@ MUST_CHECK enum nova_status log_audit_from(struct tree_checkpoint *out, struct l
 // The last one that was published on the bus; size 0: none, or of another log id.
 MUST_CHECK enum nova_status log_audit_published(struct tree_checkpoint *out,
                                                 struct log_audit *audit,
-                                                const struct settings *settings,
-                                                struct error *err);
+                                                const struct settings *settings, struct error *err);
 
 // To the file, whole, or to stdout (NULL).
 MUST_CHECK enum nova_status log_write_out(const char *path, const char *text, struct error *err);

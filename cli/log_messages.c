@@ -17,8 +17,8 @@ struct log_messages {
     jsCtx *js;
     natsSubscription *answers;
     char inbox[SUBJECT_BYTES / 2];
-    uint64_t n, asked, last;             // given out, asked for, to be given out
-    natsMsg *came[LOG_WINDOW_MAX];       // by number modulo the window
+    uint64_t n, asked, last;       // given out, asked for, to be given out
+    natsMsg *came[LOG_WINDOW_MAX]; // by number modulo the window
 };
 
 // ---- life ---------------------------------------------------------------------------------------
@@ -67,8 +67,8 @@ enum nova_status log_messages_open(struct log_messages **out, struct bus_connect
     snprintf(messages->inbox, sizeof messages->inbox, "_INBOX.%s.verify",
              bus_connection_user(connection));
     snprintf(subject, sizeof subject, "%s.*", messages->inbox);
-    natsStatus s = natsConnection_SubscribeSync(&messages->answers,
-                                                bus_connection_nats(connection), subject);
+    natsStatus s =
+        natsConnection_SubscribeSync(&messages->answers, bus_connection_nats(connection), subject);
     return s == NATS_OK ? NOVA_OK : bus_error(err, s, "listening for messages");
 }
 

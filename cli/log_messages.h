@@ -1,4 +1,5 @@
-// log_messages.h - a stream's messages in order, as who may only ask for one at a time (an auditor).
+// log_messages.h - a stream's messages in order, as who may only ask for one at a time (an
+// auditor).
 //
 // LOG_WINDOW_MAX questions are on their way, so that the way costs once and not for each message.
 //
@@ -13,9 +14,9 @@ struct log_messages;
 
 // Waits up to wait_ms until the stream has `wanted` messages; *last is what it has then.
 MUST_CHECK enum nova_status log_messages_open(struct log_messages **out,
-                                              struct bus_connection *connection,
-                                              const char *stream, uint64_t wanted, int64_t wait_ms,
-                                              uint64_t *last, struct error *err);
+                                              struct bus_connection *connection, const char *stream,
+                                              uint64_t wanted, int64_t wait_ms, uint64_t *last,
+                                              struct error *err);
 void log_messages_close(struct log_messages **messages);
 
 // The next one's body, from the first message on, up to the last of those that were wanted; data

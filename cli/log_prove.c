@@ -49,8 +49,8 @@ static int parse_arguments(struct asked *asked, const char *command, size_t word
     if (asked->count < words)
         return command_usage("log", "%s wants %s", command,
                              strcmp(command, "prove") == 0 ? "an event's id"
-                             : words == 2 ? "two checkpoints, files or sizes"
-                                          : "a service");
+                             : words == 2                  ? "two checkpoints, files or sizes"
+                                                           : "a service");
     if (asked->service != NULL && topology_stream_of(asked->service) == NULL)
         return command_usage("log", "no service '%s' has a log", asked->service);
     return EXIT_CODE_OK;

@@ -1,8 +1,8 @@
 // log_verify.c - `nova log verify`: is what outbox and stream hold what was signed? If not, from
 // which event on.
 //
-// All copies are read once, side by side (log_walk.h); at each checkpoint that was signed until then
-// the root says which of them is right (audit/compare.h). Memory is the same for any log.
+// All copies are read once, side by side (log_walk.h); at each checkpoint that was signed until
+// then the root says which of them is right (audit/compare.h). Memory is the same for any log.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ struct verify {
     const struct settings *settings;
     const struct arguments *arguments;
     struct log_audit audit;
-    struct tree_checkpoint target; // up to which is verified
+    struct tree_checkpoint target;   // up to which is verified
     struct checkpoint_opened opened; // the same
     struct log_walk walk;
     struct compare compare;
@@ -101,8 +101,8 @@ static void tell(struct verify *verify, enum log_copy copy, uint64_t from)
         printf("%s: events %" PRIu64 " to %" PRIu64
                ": %s is not what was signed, and no other copy is: the first event that differs is "
                "among them\n",
-               verify->audit.service, from + 1,
-               it->ended ? verify->target.size : verify->compare.n, names[copy]);
+               verify->audit.service, from + 1, it->ended ? verify->target.size : verify->compare.n,
+               names[copy]);
     else if (copy == LOG_COPY_TREE)
         printf("%s: event %" PRIu64 ": the stored tree (log_tile) has another hash than was "
                "signed\n",
@@ -166,7 +166,8 @@ static void judge_target(struct verify *verify)
         judge(verify, &target->root);
     } else if (!merkle_hash_same(&verify->judged, &target->root)) {
         verify->bad = true;
-        printf("%s: two checkpoints of %" PRIu64 " events are signed, with different roots: a fork; "
+        printf("%s: two checkpoints of %" PRIu64
+               " events are signed, with different roots: a fork; "
                "keep both\n",
                verify->audit.service, target->size);
     }
@@ -221,7 +222,8 @@ static enum nova_status choose(struct verify *verify, struct error *err)
     struct log_audit *audit = &verify->audit;
     if (verify->arguments->checkpoint != NULL)
         return log_audit_read(&verify->target, audit, verify->arguments->checkpoint, err);
-    enum nova_status status = tree_last_checkpoint(&verify->target, &audit->tree, audit->arena, err);
+    enum nova_status status =
+        tree_last_checkpoint(&verify->target, &audit->tree, audit->arena, err);
     if (status == NOVA_OK)
         status = log_audit_published(&published, audit, verify->settings, err);
     if (status != NOVA_OK)
@@ -231,8 +233,8 @@ static enum nova_status choose(struct verify *verify, struct error *err)
     if (published.size <= verify->target.size)
         return log_audit_last(&verify->target, audit, err);
     if (published.size > audit->tree.range.size)
-        printf("%s: a checkpoint of %" PRIu64 " events was published, and the stored tree has %" PRIu64
-               "\n",
+        printf("%s: a checkpoint of %" PRIu64
+               " events was published, and the stored tree has %" PRIu64 "\n",
                audit->service, published.size, audit->tree.range.size);
     verify->target = published;
     return NOVA_OK;

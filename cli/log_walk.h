@@ -1,5 +1,5 @@
-// log_walk.h - the copies of one service's log, event by event: its outbox, its stream, and the stored
-// tree's leaf hashes.
+// log_walk.h - the copies of one service's log, event by event: its outbox, its stream, and the
+// stored tree's leaf hashes.
 //
 // Ownership: borrows the audit and the connection. What an event points to lives until the next.
 // Errors:    PostgreSQL's and the bus's; what is wrong with a copy is no error.
@@ -14,7 +14,8 @@ enum log_copy { LOG_COPY_OUTBOX, LOG_COPY_STREAM, LOG_COPY_TREE, LOG_COPIES };
 struct log_walked {
     uint64_t n;
     const struct merkle_hash *hashes[LOG_COPIES]; // NULL: it has none
-    bool is_read[LOG_COPY_TREE]; // false: none, or (of the stream) a message that is no event of ours
+    bool is_read[LOG_COPY_TREE]; // false: none, or (of the stream) a message that is no event of
+                                 // ours
     struct event events[LOG_COPY_TREE];
 };
 

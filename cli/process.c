@@ -15,11 +15,8 @@ static const struct process processes[] = {
 };
 
 static const char *const kind_names[PROCESS_KIND_COUNT] = {
-    [PROCESS_RELAY] = "relay",
-    [PROCESS_SIGNER] = "signer",
-    [PROCESS_CONSUMER] = "consumer",
-    [PROCESS_SERVICE] = "service",
-    [PROCESS_MAILER] = "mailer",
+    [PROCESS_RELAY] = "relay",     [PROCESS_SIGNER] = "signer", [PROCESS_CONSUMER] = "consumer",
+    [PROCESS_SERVICE] = "service", [PROCESS_MAILER] = "mailer",
 };
 
 size_t process_count(void)

@@ -1,5 +1,5 @@
-// progress.h - how much of a long command is done, for people who watch: one line of a terminal that
-// is written again and again. Where stderr is no terminal, nothing is.
+// progress.h - how much of a long command is done, for people who watch: one line of a terminal
+// that is written again and again. Where stderr is no terminal, nothing is.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

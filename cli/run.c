@@ -13,10 +13,8 @@
 
 // A kind of process is run by one function: [PROCESS_RELAY] = relay_run.
 static process_function *const runners[PROCESS_KIND_COUNT] = {
-    [PROCESS_RELAY] = relay_run,
-    [PROCESS_SIGNER] = signer_run,
-    [PROCESS_CONSUMER] = consumer_run,
-    [PROCESS_SERVICE] = service_run,
+    [PROCESS_RELAY] = relay_run,       [PROCESS_SIGNER] = signer_run,
+    [PROCESS_CONSUMER] = consumer_run, [PROCESS_SERVICE] = service_run,
     [PROCESS_MAILER] = mailer_run,
 };
 

@@ -175,8 +175,7 @@ static enum nova_status expand_for(const char **out, struct plan *plan, const st
         variables[i + 1].name = arena_printf(plan->arena, "%s_role", kinds[i]);
         variables[i + 1].value = arena_printf(plan->arena, "%s_%s", service, kinds[i]);
     }
-    return expand_variables(out, plan->arena, step->file->sql, variables, KINDS + 1,
-                            plan->err);
+    return expand_variables(out, plan->arena, step->file->sql, variables, KINDS + 1, plan->err);
 }
 
 static int ms_since(const struct timespec *start)

@@ -8,7 +8,8 @@
 // long.
 //
 // In files, :"x" and :'x' are variables: service, service_role, relay_role, signer_role,
-// consumer_role, owner_role. A file may SET LOCAL ROLE; the runner takes its own role back behind it.
+// consumer_role, owner_role. A file may SET LOCAL ROLE; the runner takes its own role back behind
+// it.
 //
 // Ownership: borrows everything; what status returns lives in the arena.
 // Threads:   one at a time per struct pg.

@@ -28,8 +28,8 @@ enum nova_status signer_log_read_key(struct signer_log *log, const struct settin
     if (status == NOVA_OK && note_signer_parse(&log->key, text, err) != NOVA_OK)
         status = error_while(err, "the signing key of %s's log", service);
     if (status == NOVA_OK && log->key.key.type != NOTE_KEY_LOG)
-        status = error_set(err, NOVA_INVALID_ARGUMENT,
-                           "the signing key of %s's log is a witness's", service);
+        status = error_set(err, NOVA_INVALID_ARGUMENT, "the signing key of %s's log is a witness's",
+                           service);
     sodium_memzero(text, sizeof text);
     log->policy.log = log->key.key;
     return status;
@@ -74,9 +74,9 @@ static enum nova_status take_lock(struct signer_log *log, struct error *err)
     const struct pg_param service = pg_text(log->service);
     if (log->is_locked)
         return NOVA_OK;
-    enum nova_status status =
-        pg_query(&row, log->pg, "SELECT pg_try_advisory_lock(hashtextextended('nova signer ' || $1, 0))",
-                 &service, 1, err);
+    enum nova_status status = pg_query(
+        &row, log->pg, "SELECT pg_try_advisory_lock(hashtextextended('nova signer ' || $1, 0))",
+        &service, 1, err);
     log->is_locked = pg_rows(row) == 1 && pg_get_bool(row, 0, 0);
     pg_result_destroy(&row);
     return status;
@@ -89,11 +89,12 @@ static enum nova_status open_tree(struct signer_log *log, jsCtx *js, struct erro
     if (status == NOVA_OK)
         status = tree_last_checkpoint(&log->kept, &log->tree, log->kept_arena, err);
     if (status == NOVA_OK)
-        status = published_last(&log->published, js, log->service, &log->policy, log->kept_arena,
-                                err);
+        status =
+            published_last(&log->published, js, log->service, &log->policy, log->kept_arena, err);
     if (status == NOVA_DATA_LOSS)
-        return error_while(err, "%s's log is not signed: its key is not the one that signed before, "
-                                "restore credentials/log/%s from a backup",
+        return error_while(err,
+                           "%s's log is not signed: its key is not the one that signed before, "
+                           "restore credentials/log/%s from a backup",
                            log->service, log->service);
     if (status != NOVA_OK)
         return status;
@@ -182,8 +183,8 @@ static enum nova_status refuse(struct signer_log *log, enum sign_answer answer,
     return error_set(err, NOVA_DATA_LOSS,
                      "%s's log is not signed: its first %" PRIu64
                      " events are not those that were signed (%s): ./nova log verify --service %s "
-                     "names the first; a history that is to go on gets a new log id: "
-                     "./nova relay recover %s --dry-run",
+                     "names the first, which is to be put back; after a restore ./nova relay "
+                     "recover %s --dry-run says what may be done",
                      log->service, last->size, where, log->service, log->service);
 }
 
@@ -213,8 +214,8 @@ static enum nova_status check_tree(struct signer_log *log, struct error *err)
     if (log->may_sign)
         return NOVA_OK;
     checkpoint_origin(&kept, log->key.key.name, &log->tree.log_id);
-    enum nova_status status = check_against(log, &in_database, kept.size > 0 ? &kept : NULL,
-                                            "in log_checkpoint", err);
+    enum nova_status status =
+        check_against(log, &in_database, kept.size > 0 ? &kept : NULL, "in log_checkpoint", err);
     if (status == NOVA_OK)
         status = check_against(log, &in_stream,
                                log->published.sequence > 0 ? &log->published.opened.head : NULL,
@@ -233,8 +234,7 @@ static enum nova_status sign(struct signer_log *log, struct error *err)
         return status;
     arena_reset(log->kept_arena);
     log->published.note = NULL; // it lay there too
-    log->kept = (struct tree_checkpoint){head.size, head.root,
-                                         arena_strdup(log->kept_arena, note)};
+    log->kept = (struct tree_checkpoint){head.size, head.root, arena_strdup(log->kept_arena, note)};
     return NOVA_OK;
 }
 
@@ -244,9 +244,9 @@ static enum nova_status publish(struct signer_log *log, jsCtx *js, struct error 
     struct published *published = &log->published;
     struct checkpoint head = {.size = log->kept.size, .root = log->kept.root};
     checkpoint_origin(&head, log->key.key.name, &log->tree.log_id);
-    if (log->kept.size == 0 || (published->sequence > 0 &&
-                                strcmp(published->opened.head.origin, head.origin) == 0 &&
-                                published->opened.head.size >= head.size))
+    if (log->kept.size == 0 ||
+        (published->sequence > 0 && strcmp(published->opened.head.origin, head.origin) == 0 &&
+         published->opened.head.size >= head.size))
         return NOVA_OK;
     enum nova_status status =
         published_add(&published->sequence, js, log->service, log->kept.note, err);

@@ -62,9 +62,8 @@ enum nova_status published_last(struct published *out, jsCtx *js, const char *se
     natsStatus s = js_GetLastMsg(&message, js, TOPOLOGY_CHECKPOINTS, subject, NULL, &code);
     if (s == NATS_NOT_FOUND)
         return published_make(js, err); // it is told from a stream that is not there
-    enum nova_status status = s == NATS_OK
-                                  ? take(out, message, service, policy, arena, err)
-                                  : away(err, "reading", s);
+    enum nova_status status =
+        s == NATS_OK ? take(out, message, service, policy, arena, err) : away(err, "reading", s);
     natsMsg_Destroy(message);
     return status;
 }
@@ -83,15 +82,14 @@ enum nova_status published_look(struct published *out, jsCtx *js, const char *se
     natsStatus s = js_DirectGetMsg(&message, js, TOPOLOGY_CHECKPOINTS, NULL, &options);
     if (s == NATS_NOT_FOUND)
         return NOVA_OK;
-    enum nova_status status = s == NATS_OK
-                                  ? take(out, message, service, policy, arena, err)
-                                  : away(err, "reading", s);
+    enum nova_status status =
+        s == NATS_OK ? take(out, message, service, policy, arena, err) : away(err, "reading", s);
     natsMsg_Destroy(message);
     return status;
 }
 
-enum nova_status published_add(uint64_t *sequence, jsCtx *js, const char *service,
-                               const char *note, struct error *err)
+enum nova_status published_add(uint64_t *sequence, jsCtx *js, const char *service, const char *note,
+                               struct error *err)
 {
     natsMsg *message = NULL;
     jsPubAck *ack = NULL;

@@ -1,4 +1,5 @@
-// published.h - the checkpoints that left the house: the stream NOVA_AUDIT, a subject for each service.
+// published.h - the checkpoints that left the house: the stream NOVA_AUDIT, a subject for each
+// service.
 //
 // It is the memory of what was shown to others. A database that is restored forgets what it signed;
 // this stream does not, so the signer asks it before it signs.

@@ -38,11 +38,10 @@ static enum nova_status read_node(struct merkle_hash *out, void *context, struct
     const struct pg_param params[] = {pg_uuid(&tree->log_id), pg_int4((int32_t)place.level),
                                       pg_int8((int64_t)place.index),
                                       pg_int4((int32_t)place.at * MERKLE_HASH_BYTES + 1)};
-    enum nova_status status =
-        tree_query(&row, tree->pg, tree->service,
-                   "SELECT substring(hashes FROM $4 FOR 32) FROM %s.log_tile"
-                   " WHERE log_id = $1 AND level = $2 AND index = $3",
-                   params, 4, err);
+    enum nova_status status = tree_query(&row, tree->pg, tree->service,
+                                         "SELECT substring(hashes FROM $4 FOR 32) FROM %s.log_tile"
+                                         " WHERE log_id = $1 AND level = $2 AND index = $3",
+                                         params, 4, err);
     struct bytes hash = pg_rows(row) == 1 ? pg_get_bytea(row, 0, 0) : (struct bytes){NULL, 0};
     if (status == NOVA_OK && hash.len == MERKLE_HASH_BYTES)
         memcpy(out->bytes, hash.data, MERKLE_HASH_BYTES);
@@ -62,13 +61,13 @@ enum nova_status tree_log_id(struct uuid *out, struct pg *pg, const char *servic
 {
     struct pg_result *row = NULL;
     enum nova_status status =
-        tree_query(&row, pg, service,
-                   "SELECT log_id FROM %s.log ORDER BY started_at DESC LIMIT 1", NULL, 0, err);
+        tree_query(&row, pg, service, "SELECT log_id FROM %s.log ORDER BY started_at DESC LIMIT 1",
+                   NULL, 0, err);
     if (status == NOVA_OK && pg_rows(row) == 1)
         *out = pg_get_uuid(row, 0, 0);
     else if (status == NOVA_OK)
-        status = error_set(err, NOVA_FAILED_PRECONDITION, "%s.log is empty: ./nova db verify",
-                           service);
+        status =
+            error_set(err, NOVA_FAILED_PRECONDITION, "%s.log is empty: ./nova db verify", service);
     pg_result_destroy(&row);
     return status;
 }
@@ -81,8 +80,8 @@ enum nova_status tree_open(struct tree *out, struct pg *pg, const char *service,
     if (status != NOVA_OK)
         return status;
     const struct pg_param log = pg_uuid(&out->log_id);
-    status = tree_query(&row, pg, service, "SELECT size, position FROM %s.log_tree WHERE log_id = $1",
-                        &log, 1, err);
+    status = tree_query(&row, pg, service,
+                        "SELECT size, position FROM %s.log_tree WHERE log_id = $1", &log, 1, err);
     if (pg_rows(row) == 1) {
         out->range.size = (uint64_t)pg_get_int8(row, 0, 0);
         out->position = pg_get_int8(row, 0, 1);
@@ -207,9 +206,7 @@ static enum nova_status write_part(struct tree *tree, const struct part *part, s
 {
     struct pg_result *done = NULL;
     const struct pg_param params[] = {
-        pg_uuid(&tree->log_id),
-        pg_int4((int32_t)part->level),
-        pg_int8((int64_t)part->index),
+        pg_uuid(&tree->log_id), pg_int4((int32_t)part->level), pg_int8((int64_t)part->index),
         pg_bytea((struct bytes){part->hashes, (size_t)part->count * MERKLE_HASH_BYTES}),
         part->at > 0 ? pg_int8((int64_t)part->at * MERKLE_HASH_BYTES) : pg_int8(part->position)};
     enum nova_status status = tree_query(
@@ -228,9 +225,8 @@ static enum nova_status write_part(struct tree *tree, const struct part *part, s
 static enum nova_status write_size(struct tree *tree, const struct tree *grown, struct error *err)
 {
     struct pg_result *done = NULL;
-    const struct pg_param params[] = {
-        pg_uuid(&tree->log_id), pg_int8((int64_t)grown->range.size), pg_int8(grown->position),
-        pg_int8((int64_t)tree->range.size)};
+    const struct pg_param params[] = {pg_uuid(&tree->log_id), pg_int8((int64_t)grown->range.size),
+                                      pg_int8(grown->position), pg_int8((int64_t)tree->range.size)};
     enum nova_status status =
         tree->range.size > 0
             ? tree_query(&done, tree->pg, tree->service,
@@ -273,17 +269,17 @@ enum nova_status tree_keep(struct tree *tree, const struct merkle_hash *root, co
                            struct error *err)
 {
     struct pg_result *done = NULL;
-    const struct pg_param params[] = {
-        pg_uuid(&tree->log_id), pg_int8((int64_t)tree->range.size),
-        pg_bytea((struct bytes){root->bytes, MERKLE_HASH_BYTES}), pg_text(note)};
-    enum nova_status status = tree_query(
-        &done, tree->pg, tree->service,
-        "INSERT INTO %s.log_checkpoint (log_id, size, root, note) SELECT $1, $2, $3, $4"
-        " FROM %s.log_tree WHERE log_id = $1 AND size = $2 ON CONFLICT DO NOTHING",
-        params, 4, err);
+    const struct pg_param params[] = {pg_uuid(&tree->log_id), pg_int8((int64_t)tree->range.size),
+                                      pg_bytea((struct bytes){root->bytes, MERKLE_HASH_BYTES}),
+                                      pg_text(note)};
+    enum nova_status status =
+        tree_query(&done, tree->pg, tree->service,
+                   "INSERT INTO %s.log_checkpoint (log_id, size, root, note) SELECT $1, $2, $3, $4"
+                   " FROM %s.log_tree WHERE log_id = $1 AND size = $2 ON CONFLICT DO NOTHING",
+                   params, 4, err);
     if (status == NOVA_OK && pg_affected(done) != 1)
-        status = error_set_transient(err, NOVA_ABORTED, "another signer signed %s's log",
-                                     tree->service);
+        status =
+            error_set_transient(err, NOVA_ABORTED, "another signer signed %s's log", tree->service);
     pg_result_destroy(&done);
     return status;
 }
@@ -310,8 +306,7 @@ static enum nova_status find_checkpoint(struct tree_checkpoint *out, struct tree
     struct pg_result *row = NULL;
     const struct pg_param params[] = {pg_uuid(&tree->log_id), pg_int8((int64_t)size)};
     *out = (struct tree_checkpoint){.size = 0};
-    enum nova_status status =
-        tree_query(&row, tree->pg, tree->service, format, params, 2, err);
+    enum nova_status status = tree_query(&row, tree->pg, tree->service, format, params, 2, err);
     if (status == NOVA_OK)
         status = take_checkpoint(out, tree, row, arena, err);
     pg_result_destroy(&row);
@@ -327,8 +322,8 @@ enum nova_status tree_last_checkpoint(struct tree_checkpoint *out, struct tree *
                            0, arena, err);
 }
 
-enum nova_status tree_checkpoint_from(struct tree_checkpoint *out, struct tree *tree,
-                                      uint64_t size, struct arena *arena, struct error *err)
+enum nova_status tree_checkpoint_from(struct tree_checkpoint *out, struct tree *tree, uint64_t size,
+                                      struct arena *arena, struct error *err)
 {
     return find_checkpoint(out, tree,
                            "SELECT size, root, note FROM %s.log_checkpoint"

@@ -1,15 +1,16 @@
 // tree.h - the Merkle tree of one service's log as PostgreSQL stores it, and what was signed of it.
 //
 //     <service>.log_tree         one row a log id: how many events are in the tree
-//     <service>.log_tile         its hashes, in tiles (audit/tile.h): a proof reads O(log n) of them
-//     <service>.log_checkpoint   every checkpoint that was signed
+//     <service>.log_tile         its hashes, in tiles (audit/tile.h): a proof reads O(log n) of
+//     them <service>.log_checkpoint   every checkpoint that was signed
 //
 // The n-th event is leaf n - 1, so a batch says between which sizes it lies: what is in the tree
 // cannot be put there again, nor two batches at one place.
 //
 // Ownership: borrows service and pg. What is found lives in the arena given.
 // Threads:   one at a time.
-// Errors:    as of pg.h. ABORTED: somebody else let the tree grow: open it again. DATA_LOSS: what is
+// Errors:    as of pg.h. ABORTED: somebody else let the tree grow: open it again. DATA_LOSS: what
+// is
 //            stored cannot be this tree.
 #pragma once
 #include "audit/tile.h"

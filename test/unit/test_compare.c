@@ -1,5 +1,5 @@
-// test_compare.c - given copies of a log of which one was changed, when they are walked beside what was
-// signed, then that copy is out, with the first event that differs.
+// test_compare.c - given copies of a log of which one was changed, when they are walked beside what
+// was signed, then that copy is out, with the first event that differs.
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
