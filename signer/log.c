@@ -88,9 +88,9 @@ static enum nova_status open_tree(struct signer_log *log, jsCtx *js, struct erro
     enum nova_status status = tree_open(&log->tree, log->pg, log->service, err);
     if (status == NOVA_OK)
         status = tree_last_checkpoint(&log->kept, &log->tree, log->kept_arena, err);
-    if (status == NOVA_OK)
-        status =
-            published_last(&log->published, js, log->service, &log->policy, log->kept_arena, err);
+    if (status != NOVA_OK)
+        return status;
+    status = published_last(&log->published, js, log->service, &log->policy, log->kept_arena, err);
     if (status == NOVA_DATA_LOSS)
         return error_while(err,
                            "%s's log is not signed: its key is not the one that signed before, "
@@ -170,22 +170,21 @@ static void head_of(struct checkpoint *out, const struct signer_log *log)
     merkle_range_root(&out->root, &log->tree.range);
 }
 
-// What people are told, and what they can do about it.
+// What people are told, and what they can do about it: within the one line of `nova status`.
 static enum nova_status refuse(struct signer_log *log, enum sign_answer answer,
                                const struct checkpoint *last, const char *where, struct error *err)
 {
     if (answer == SIGN_SMALLER)
         return error_set(err, NOVA_DATA_LOSS,
                          "%s's log is not signed: it has %" PRIu64 " events, and %" PRIu64
-                         " were signed (%s): PostgreSQL was restored from an older copy, or rows "
-                         "were removed: ./nova relay recover %s --dry-run",
+                         " were signed (%s). Restored from an older copy? ./nova relay recover %s "
+                         "--dry-run",
                          log->service, log->tree.range.size, last->size, where, log->service);
     return error_set(err, NOVA_DATA_LOSS,
                      "%s's log is not signed: its first %" PRIu64
-                     " events are not those that were signed (%s): ./nova log verify --service %s "
-                     "names the first, which is to be put back; after a restore ./nova relay "
-                     "recover %s --dry-run says what may be done",
-                     log->service, last->size, where, log->service, log->service);
+                     " events are not those that were signed (%s). ./nova log verify --service %s "
+                     "names the first: put it back (docs/recovery.md)",
+                     log->service, last->size, where, log->service);
 }
 
 static enum nova_status check_against(struct signer_log *log, enum sign_answer *answer,
@@ -215,11 +214,11 @@ static enum nova_status check_tree(struct signer_log *log, struct error *err)
         return NOVA_OK;
     checkpoint_origin(&kept, log->key.key.name, &log->tree.log_id);
     enum nova_status status =
-        check_against(log, &in_database, kept.size > 0 ? &kept : NULL, "in log_checkpoint", err);
+        check_against(log, &in_database, kept.size > 0 ? &kept : NULL, "log_checkpoint", err);
     if (status == NOVA_OK)
         status = check_against(log, &in_stream,
                                log->published.sequence > 0 ? &log->published.opened.head : NULL,
-                               "on the bus, in NOVA_AUDIT", err);
+                               "NOVA_AUDIT", err);
     log->may_sign = status == NOVA_OK && in_database == SIGN_GO && in_stream == SIGN_GO;
     return status;
 }
