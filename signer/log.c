@@ -35,11 +35,9 @@ enum nova_status signer_log_read_key(struct signer_log *log, const struct settin
     return status;
 }
 
-enum nova_status signer_log_connect(struct signer_log *log, struct error *err)
+static enum nova_status connect_first(struct signer_log *log, struct error *err)
 {
     char url[ACCESS_URL_BYTES], role[ACCESS_NAME_BYTES], name[64];
-    if (log->pg != NULL)
-        return pg_is_connected(log->pg) ? NOVA_OK : pg_reconnect(log->pg, err);
     snprintf(role, sizeof role, "%.40s_signer", log->service);
     snprintf(name, sizeof name, "signer/%d", (int)getpid());
     enum nova_status status = access_postgres_url(url, log->settings, log->service, role, err);
@@ -49,6 +47,16 @@ enum nova_status signer_log_connect(struct signer_log *log, struct error *err)
     if (status == NOVA_OK)
         outbox_open(&log->outbox, log->service, log->pg);
     return status;
+}
+
+// On each connection what settlement relies on, as the relay does.
+enum nova_status signer_log_connect(struct signer_log *log, struct error *err)
+{
+    if (log->pg != NULL && pg_is_connected(log->pg))
+        return NOVA_OK;
+    enum nova_status status =
+        log->pg == NULL ? connect_first(log, err) : pg_reconnect(log->pg, err);
+    return status == NOVA_OK ? outbox_check(&log->outbox, err) : status;
 }
 
 void signer_log_close(struct signer_log *log)
