@@ -49,7 +49,7 @@ enum nova_status log_messages_open(struct log_messages **out, struct bus_connect
                                    const char *stream, uint64_t wanted, int64_t wait_ms,
                                    uint64_t *last, struct error *err)
 {
-    char subject[SUBJECT_BYTES];
+    char subject[SUBJECT_BYTES], id[UUID_TEXT_BYTES];
     struct log_messages *messages = calloc(1, sizeof *messages);
     if (messages == NULL)
         abort();
@@ -64,8 +64,10 @@ enum nova_status log_messages_open(struct log_messages **out, struct bus_connect
     *last = messages->last;
     if (messages->last > wanted)
         messages->last = wanted;
-    snprintf(messages->inbox, sizeof messages->inbox, "_INBOX.%s.verify",
-             bus_connection_user(connection));
+    struct uuid own = uuid_v7(); // others may verify at the same time
+    uuid_format(id, &own);
+    snprintf(messages->inbox, sizeof messages->inbox, "_INBOX.%s.%s",
+             bus_connection_user(connection), id);
     snprintf(subject, sizeof subject, "%s.*", messages->inbox);
     natsStatus s =
         natsConnection_SubscribeSync(&messages->answers, bus_connection_nats(connection), subject);

@@ -13,13 +13,15 @@ enum { KEY_FILE_BYTES_MAX = 1024 };
 enum nova_status log_read_file(char **out, size_t *len, struct arena *arena, const char *path,
                                size_t bytes_max, struct error *err)
 {
-    FILE *file = fopen(path, "re");
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "re");
     if (file == NULL)
         return error_set(err, NOVA_NOT_FOUND, "%s: %s", path, strerror(errno));
     char *text = arena_alloc(arena, bytes_max + 2);
     *len = fread(text, 1, bytes_max + 1, file);
     bool failed = ferror(file) != 0;
-    fclose(file);
+    if (!standard)
+        fclose(file);
     if (failed)
         return error_set(err, NOVA_UNAVAILABLE, "%s cannot be read", path);
     if (*len > bytes_max)

@@ -2,7 +2,7 @@
 #pragma once
 #include "audit/checkpoint.h"
 
-// Reads a whole file of at most `bytes_max`, NUL-terminated, into the arena.
+// Reads a whole file of at most `bytes_max`, NUL-terminated, into the arena; "-" is standard input.
 MUST_CHECK enum nova_status log_read_file(char **out, size_t *len, struct arena *arena,
                                           const char *path, size_t bytes_max, struct error *err);
 

@@ -365,18 +365,20 @@ class Witness:
     def __init__(self):
         self.folder = it.folder / "witness"
         self.folder.mkdir()
-        public = self.nova("key", "auditor.example/w", "-o", self.folder / "key").stdout
+        self.key = self.folder / "key"
+        public = self.nova("key", "auditor.example/w", "-o", self.key).stdout
         (self.folder / "pub").write_text(public)
 
-    def nova(self, *words, code=0):
+    def nova(self, *words, code=0, **more):
         done = subprocess.run([str(NOVA), "--home", str(self.folder / "none"), "log",
-                               *map(str, words)], text=True, capture_output=True, check=False)
+                               *map(str, words)], text=True, capture_output=True, check=False,
+                              **more)
         assert done.returncode == code, done
         return done
 
     def show(self, path, *options, code=0):
         key = it.home / "credentials/log/communication.pub"
-        done = self.nova("witness", "--key", self.folder / "key", "--state", self.folder / "seen",
+        done = self.nova("witness", "--key", self.key, "--state", self.folder / "seen",
                          "--log-key", key, *options, path, code=code)
         (self.folder / "cosigned").write_text(done.stdout)
         return done.stderr
@@ -388,6 +390,8 @@ def a_witness_cosigns_what_was_published_and_a_proof_says_so():
     ids = append("communication", 40)
     first = checkpoint("communication", "first")
     witness.show(first)
+    witness.nova("witness", "--key", witness.key, "--state", witness.folder / "seen", "--log-key",
+                 it.home / "credentials/log/communication.pub", "-", input=first.read_text())
     append("communication", 30)
     second, growth = checkpoint("communication", "second"), it.folder / "growth.json"
     witness.show(second, code=1)  # it wants the proof
