@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/note.h"
@@ -153,9 +154,15 @@ static enum nova_status make_lasting_keys(struct credentials_made *out,
                                           const char *const *services, size_t count,
                                           const struct settings *settings, struct error *err)
 {
-    char list_path[PATH_MAX];
+    char list_path[PATH_MAX], folder[PATH_MAX];
     enum nova_status status =
         access_path(list_path, settings, err, "credentials/%s/.made", lasting->folder);
+    if (status == NOVA_OK)
+        status = access_path(folder, settings, err, "credentials/%s", lasting->folder);
+    // A home that an older Nova made and still runs has not this folder yet.
+    if (status == NOVA_OK && mkdir(folder, 0700) != 0 && errno != EEXIST)
+        status = error_set(err, NOVA_PERMISSION_DENIED, "%s cannot be made: %s", folder,
+                           strerror(errno));
     for (size_t i = 0; i < count && status == NOVA_OK; i++)
         status = make_lasting_key(&out->count, list_path, lasting, settings, services[i], err);
     return status;
