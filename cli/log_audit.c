@@ -31,6 +31,12 @@ enum nova_status log_audit_open(struct log_audit *out, const struct settings *se
     return status == NOVA_OK ? tree_open(&out->tree, out->pg, service, err) : status;
 }
 
+enum nova_status log_audit_reach(struct log_audit *audit, uint64_t size, struct error *err)
+{
+    return audit->tree.range.size < size ? tree_open(&audit->tree, audit->pg, audit->service, err)
+                                         : NOVA_OK;
+}
+
 void log_audit_close(struct log_audit *audit)
 {
     pg_destroy(&audit->pg);

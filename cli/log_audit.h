@@ -22,6 +22,10 @@ MUST_CHECK enum nova_status log_audit_open(struct log_audit *out, const struct s
                                            const char *service, const char *key, struct error *err);
 void log_audit_close(struct log_audit *audit);
 
+// The tree once more, if it was smaller when it was opened: the signer goes on meanwhile.
+MUST_CHECK enum nova_status log_audit_reach(struct log_audit *audit, uint64_t size,
+                                            struct error *err);
+
 // A checkpoint's file, of this log as it is now.
 MUST_CHECK enum nova_status log_audit_read(struct tree_checkpoint *out, struct log_audit *audit,
                                            const char *path, struct error *err);

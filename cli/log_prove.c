@@ -97,6 +97,8 @@ static enum nova_status prove_event(struct log_audit *audit, const struct asked 
     if (status == NOVA_OK)
         status = asked->checkpoint ? log_audit_read(&head, audit, asked->checkpoint, err)
                                    : log_audit_last(&head, audit, err);
+    if (status == NOVA_OK)
+        status = log_audit_reach(audit, head.size, err);
     if (status != NOVA_OK)
         return status;
     if (n > head.size || head.size > audit->tree.range.size)
@@ -201,6 +203,8 @@ static enum nova_status prove_growth(struct log_audit *audit, const struct asked
     enum nova_status status = find_checkpoint(&old, audit, asked->words[0], err);
     if (status == NOVA_OK)
         status = find_checkpoint(&head, audit, asked->words[1], err);
+    if (status == NOVA_OK)
+        status = log_audit_reach(audit, head.size, err);
     if (status != NOVA_OK)
         return status;
     if (old.size == 0 || old.size > head.size || head.size > audit->tree.range.size)

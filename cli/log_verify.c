@@ -214,30 +214,28 @@ static enum nova_status check_empty(struct verify *verify, struct error *err)
     return log_audit_last(&verify->target, &verify->audit, err); // says that there is none
 }
 
-// The checkpoint that is named, else the last that was signed: the one on the bus, if PostgreSQL
-// has forgotten it.
+// The last one that was signed: the one on the bus, if PostgreSQL has forgotten it.
 static enum nova_status choose(struct verify *verify, struct error *err)
 {
     struct tree_checkpoint published;
     struct log_audit *audit = &verify->audit;
-    if (verify->arguments->checkpoint != NULL)
-        return log_audit_read(&verify->target, audit, verify->arguments->checkpoint, err);
-    enum nova_status status =
-        tree_last_checkpoint(&verify->target, &audit->tree, audit->arena, err);
+    // The bus first: what was published is stored by then.
+    enum nova_status status = log_audit_published(&published, audit, verify->settings, err);
     if (status == NOVA_OK)
-        status = log_audit_published(&published, audit, verify->settings, err);
+        status = tree_last_checkpoint(&verify->target, &audit->tree, audit->arena, err);
     if (status != NOVA_OK)
         return status;
     if (published.size == 0 && verify->target.size == 0)
         return check_empty(verify, err);
     if (published.size <= verify->target.size)
         return log_audit_last(&verify->target, audit, err);
-    if (published.size > audit->tree.range.size)
+    verify->target = published;
+    status = log_audit_reach(audit, published.size, err);
+    if (status == NOVA_OK && published.size > audit->tree.range.size)
         printf("%s: a checkpoint of %" PRIu64
                " events was published, and the stored tree has %" PRIu64 "\n",
                audit->service, published.size, audit->tree.range.size);
-    verify->target = published;
-    return NOVA_OK;
+    return status;
 }
 
 static void say_result(struct verify *verify)
@@ -263,13 +261,18 @@ static enum nova_status verify_opened(struct verify *verify, struct error *err)
     memcpy(audit->policy.witnesses, witnesses->witnesses, sizeof witnesses->witnesses);
     audit->policy.witness_count = witnesses->witness_count;
     audit->policy.required = witnesses->required;
-    enum nova_status status = choose(verify, err);
+    enum nova_status status =
+        verify->arguments->checkpoint != NULL
+            ? log_audit_read(&verify->target, audit, verify->arguments->checkpoint, err)
+            : choose(verify, err);
+    verify->opened = audit->opened;
+    if (status == NOVA_OK)
+        status = log_audit_reach(audit, verify->target.size, err);
     if (status != NOVA_OK || verify->target.size == 0) {
         if (status == NOVA_OK)
             printf("%s: no events\n", audit->service);
         return status;
     }
-    verify->opened = audit->opened;
     compare_begin(&verify->compare, LOG_COPIES);
     status = client_open(&client, verify->settings, "auditor", err);
     if (status == NOVA_OK)
