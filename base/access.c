@@ -315,3 +315,17 @@ enum nova_status access_refresh_key(struct seal_key *out, const struct settings 
     return status == NOVA_OK ? read_key(out, path, "an old refresh token is not known for one", err)
                              : status;
 }
+
+enum nova_status access_log_key(char out[ACCESS_LOG_KEY_BYTES], const struct settings *settings,
+                                const char *service, struct error *err)
+{
+    char path[PATH_MAX];
+    const char *folder = settings_text(settings, SETTING_SIGNER_KEY_FOLDER);
+    enum nova_status status = check_name(service, err);
+    if (status == NOVA_OK && *folder == '\0')
+        status = access_path(path, settings, err, "credentials/log/%s", service);
+    else if (status == NOVA_OK && snprintf(path, sizeof path, "%s/%s", folder, service) >= PATH_MAX)
+        status = error_set(err, NOVA_INVALID_ARGUMENT, "%s is too long a path: %.64s...",
+                           settings_key(SETTING_SIGNER_KEY_FOLDER), folder);
+    return status == NOVA_OK ? read_secret(out, ACCESS_LOG_KEY_BYTES, path, err) : status;
+}

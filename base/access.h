@@ -5,11 +5,12 @@
 //     <home>/credentials/nats/principals   "<user> <public nkey>" a line
 //     <home>/credentials/seal/<service>    the service's master key: 32 bytes in hexadecimal
 //     <home>/credentials/refresh/identity  what refresh tokens are derived with: the same
+//     <home>/credentials/log/<service>     what signs the service's log (audit/note.h), and .pub
 //
 // `nova up` writes them, each with mode 0600 (principals: 0644). A process without a home names
 // its servers and secrets by settings: a postgres.url (NOVA_POSTGRES_URL) whose user is the asked
 // role is taken as it stands, and nats.seed_file (NOVA_NATS_SEED_FILE), nats.principals_file,
-// seal.key_file and identity.refresh_key_file go before the home's.
+// seal.key_file, identity.refresh_key_file and signer.key_folder go before the home's.
 //
 // Ownership: the caller owns every buffer. URLs and keys are secrets: not for logs.
 // Errors:    NOT_FOUND names the missing file and says what writes it; PERMISSION_DENIED a secret
@@ -26,6 +27,7 @@ enum {
     ACCESS_NAME_BYTES = 64,
     ACCESS_PUBLIC_BYTES = 57, // 56 characters of a public nkey and the NUL
     ACCESS_PRINCIPALS_MAX = 256,
+    ACCESS_LOG_KEY_BYTES = 512,
 };
 
 // The superuser's role of the embedded PostgreSQL; with postgres.url set it stands for that URL.
@@ -83,6 +85,11 @@ MUST_CHECK enum nova_status access_master_key(struct seal_key *out, const struct
 // The key that refresh tokens are derived with; the caller wipes it.
 MUST_CHECK enum nova_status access_refresh_key(struct seal_key *out,
                                                const struct settings *settings, struct error *err);
+
+// The line that is the signing key of a service's log; the caller wipes it.
+MUST_CHECK enum nova_status access_log_key(char out[ACCESS_LOG_KEY_BYTES],
+                                           const struct settings *settings, const char *service,
+                                           struct error *err);
 
 // "<home>/<what>", INVALID_ARGUMENT when that is too long for a path.
 MUST_CHECK enum nova_status access_path(char out[PATH_MAX], const struct settings *settings,

@@ -136,6 +136,8 @@ enum {
     IMPORT_RETRY_MS_MAX = 2000,
     LOG_LINE_BYTES_MAX = 8192,
     LOG_EVENTS_MAX = 500, // of `nova log`, unless it is told otherwise
+    // Messages that `nova log verify` asked for and has not looked at: each may be a large one.
+    LOG_WINDOW_MAX = 64,
     SUPERVISOR_CHILDREN_MAX = 64,
     SUPERVISOR_LOG_BYTES_MAX = 8 << 20, // a process's log, and as much again of its older part
     // The pause before a process that ended is started again doubles up to this.

@@ -67,6 +67,22 @@ const char *topology_stream_of(const char *service)
     return NULL;
 }
 
+// What no stream of ours ever does: forget by itself, or let anybody delete.
+static void keeps_everything(jsStreamConfig *out, const char *name, const char **subject)
+{
+    jsStreamConfig_Init(out);
+    out->Name = name;
+    out->Subjects = subject;
+    out->SubjectsLen = 1;
+    out->Retention = js_LimitsPolicy;
+    out->MaxConsumers = out->MaxMsgs = out->MaxBytes = out->MaxMsgsPerSubject = -1;
+    out->Discard = js_DiscardNew;
+    out->Storage = js_FileStorage;
+    out->Replicas = 1;
+    out->Duplicates = 100000000; // the shortest: nothing depends on it
+    out->DenyDelete = out->DenyPurge = out->AllowDirect = true;
+}
+
 void topology_stream_config(jsStreamConfig *out, const char *service)
 {
     static const char *subjects[COUNT(streams)];
@@ -75,18 +91,21 @@ void topology_stream_config(jsStreamConfig *out, const char *service)
         i++;
     assert(i < COUNT(streams));
     subjects[i] = streams[i].subjects;
-    jsStreamConfig_Init(out);
-    out->Name = streams[i].name;
-    out->Subjects = &subjects[i];
-    out->SubjectsLen = 1;
-    out->Retention = js_LimitsPolicy;
-    out->MaxConsumers = out->MaxMsgs = out->MaxBytes = out->MaxMsgsPerSubject = -1;
+    keeps_everything(out, streams[i].name, &subjects[i]);
     out->MaxMsgSize = BUS_PAYLOAD_BYTES_MAX;
-    out->Discard = js_DiscardNew;
-    out->Storage = js_FileStorage;
-    out->Replicas = 1;
-    out->Duplicates = 100000000; // the shortest: nothing depends on it
-    out->DenyDelete = out->DenyPurge = out->AllowDirect = true;
+}
+
+void topology_checkpoints_config(jsStreamConfig *out)
+{
+    static const char *subject = "nova.audit.checkpoint.*";
+    keeps_everything(out, TOPOLOGY_CHECKPOINTS, &subject);
+    out->MaxMsgSize = TOPOLOGY_CHECKPOINT_BYTES_MAX;
+}
+
+void topology_checkpoint_subject(char out[TOPOLOGY_SUBJECT_BYTES], const char *service)
+{
+    int len = snprintf(out, TOPOLOGY_SUBJECT_BYTES, "nova.audit.checkpoint.%s", service);
+    assert(len > 0 && len < TOPOLOGY_SUBJECT_BYTES);
 }
 
 uint32_t topology_partition(const struct uuid *aggregate_id)

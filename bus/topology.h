@@ -18,6 +18,12 @@ const char *topology_stream_of(const char *service); // "NOVA_IDENTITY"; NULL: n
 void topology_stream_config(jsStreamConfig *out,
                             const char *service); // nats-facts E; static memory
 
+// Signed checkpoints of every service's log, each on nova.audit.checkpoint.<service>: a stream
+// beside the services' own, which keeps all that were published.
+#define TOPOLOGY_CHECKPOINTS "NOVA_AUDIT"
+enum { TOPOLOGY_CHECKPOINT_BYTES_MAX = 65536 }; // of one: a note of three lines, and signatures
+void topology_checkpoints_config(jsStreamConfig *out);
+
 // nova.evt.<service>.<event type>.<partition>: "nova.evt.identity.user.created.07"
 enum { TOPOLOGY_SUBJECT_BYTES = 128, TOPOLOGY_PARTITIONS = 64 };
 // The partition of an aggregate: fixed for ever (FNV-1a of the id's bytes modulo 64).
@@ -28,6 +34,9 @@ MUST_CHECK enum nova_status topology_event_subject(char out[TOPOLOGY_SUBJECT_BYT
                                                    const char *service, const char *type,
                                                    const struct uuid *aggregate_id,
                                                    struct error *err);
+
+// "nova.audit.checkpoint.content"
+void topology_checkpoint_subject(char out[TOPOLOGY_SUBJECT_BYTES], const char *service);
 
 // Consumers: which projection or reactor reads which stream with which durable.
 struct topology_reader {

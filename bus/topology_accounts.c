@@ -4,8 +4,8 @@
 // subject it was given: within one account anybody who may ask could have an answer stored in
 // another's stream. BUS holds JetStream, those who publish events and who makes streams; SERVICES,
 // OPERATORS and AUDITORS see exactly what they import; SUBSCRIBERS hears the events as they come
-// (core NATS, at most once) and can say nothing. What the relays could do to each other, and why
-// that is found: docs/decisions/0010-relays-share-the-bus-account.md.
+// (core NATS, at most once), and signed checkpoints, and can say nothing. What the relays could do
+// to each other, and why that is found: docs/decisions/0010-relays-share-the-bus-account.md.
 #include <string.h>
 
 #include "bus/topology_internal.h"
@@ -77,9 +77,27 @@ static void accounts_relay(FILE *out, const char *user)
     fprintf(out, "\"_INBOX.%s.>\", \"nova.bell.%s\"]}", user, service);
 }
 
-// The requests, under the name that they are imported by.
+// Who signs publishes checkpoints and makes their stream; it reads back the last of each, by JSON
+// (no DIRECT.GET: see above).
+static void accounts_signer(FILE *out, const char *user)
+{
+    accounts_list_begin(out, "publish");
+    fprintf(out, "\"nova.audit.checkpoint.*\"");
+    static const char *const verbs[] = {"STREAM.INFO", "STREAM.CREATE", "STREAM.MSG.GET"};
+    for (size_t i = 0; i < COUNT(verbs); i++)
+        fprintf(out, ", \"$JS.API.%s.%s\"", verbs[i], TOPOLOGY_CHECKPOINTS);
+    fprintf(out, "]}, ");
+    accounts_list_begin(out, "subscribe");
+    fprintf(out, "\"_INBOX.%s.>\"]}", user);
+}
+
+// The requests, under the name that they are imported by. Of the stream of checkpoints operators
+// and auditors ask the same.
 static void accounts_asks(FILE *out, const struct ask *asks, size_t count)
 {
+    for (size_t i = 0; i < COUNT(auditor_asks); i++)
+        fprintf(out, "\"JS.BUS.API.%s.%s%s\", ", auditor_asks[i].verb, TOPOLOGY_CHECKPOINTS,
+                auditor_asks[i].rest);
     for (size_t stream = 0; stream < topology_stream_count(); stream++)
         for (size_t i = 0; i < count; i++)
             fprintf(out, "%s\"JS.BUS.API.%s.%s%s\"", stream + i == 0 ? "" : ", ", asks[i].verb,
@@ -113,7 +131,7 @@ static void accounts_auditor(FILE *out, const char *user)
     accounts_asks(out, auditor_asks, COUNT(auditor_asks));
     fprintf(out, "]}, ");
     accounts_list_begin(out, "subscribe");
-    fprintf(out, "\"_INBOX.%s.>\"]}", user);
+    fprintf(out, "\"_INBOX.%s.>\", \"nova.audit.checkpoint.>\"]}", user);
 }
 
 static int accounts_calls(FILE *out, const char *user)
@@ -179,13 +197,14 @@ static void accounts_subscriber(FILE *out, const char *user)
 {
     fprintf(out, "publish: {deny: [\">\"]}, "); // an empty allow list would restrict nothing
     accounts_list_begin(out, "subscribe");
-    fprintf(out, "\"nova.evt.>\", \"_INBOX.%s.>\"]}", user);
+    fprintf(out, "\"nova.evt.>\", \"nova.audit.checkpoint.>\", \"_INBOX.%s.>\"]}", user);
 }
 
 static void (*const permissions[])(FILE *out, const char *user) = {
     [TOPOLOGY_RELAY] = accounts_relay,
     [TOPOLOGY_OPERATOR] = accounts_operator,
     [TOPOLOGY_PROVISIONER] = accounts_provisioner,
+    [TOPOLOGY_SIGNER] = accounts_signer,
     [TOPOLOGY_AUDITOR] = accounts_auditor,
     [TOPOLOGY_SERVICE] = accounts_service,
     [TOPOLOGY_CONSUMER] = accounts_consumer,
@@ -250,6 +269,11 @@ static void accounts_exports(FILE *out)
     accounts_export_asks(out, auditor_asks + 1, COUNT(auditor_asks) - 1, "OPERATORS, AUDITORS");
     accounts_export_asks(out, operator_asks + COUNT(auditor_asks),
                          COUNT(operator_asks) - COUNT(auditor_asks), "OPERATORS");
+    for (size_t i = 0; i < COUNT(auditor_asks); i++)
+        fprintf(out, "      {service: \"$JS.API.%s.%s%s\", accounts: [OPERATORS, AUDITORS]}\n",
+                auditor_asks[i].verb, TOPOLOGY_CHECKPOINTS, auditor_asks[i].rest);
+    fprintf(out,
+            "      {stream: \"nova.audit.checkpoint.>\", accounts: [AUDITORS, SUBSCRIBERS]}\n");
     for (size_t i = 0; i < COUNT(operator_asks_of_all); i++)
         fprintf(out, "      {service: \"$JS.API.%s\", accounts: [OPERATORS]}\n",
                 operator_asks_of_all[i]);
@@ -289,16 +313,21 @@ static void accounts_services_imports(FILE *out)
     fprintf(out, "    ]\n");
 }
 
+static void accounts_import_ask(FILE *out, const struct ask *ask, const char *stream)
+{
+    fprintf(out,
+            "      {service: {account: BUS, subject: \"$JS.API.%s.%s%s\"}, "
+            "to: \"JS.BUS.API.%s.%s%s\"}\n",
+            ask->verb, stream, ask->rest, ask->verb, stream, ask->rest);
+}
+
 static void accounts_import_asks(FILE *out, const struct ask *asks, size_t count)
 {
+    for (size_t i = 0; i < COUNT(auditor_asks); i++)
+        accounts_import_ask(out, &auditor_asks[i], TOPOLOGY_CHECKPOINTS);
     for (size_t stream = 0; stream < topology_stream_count(); stream++)
-        for (size_t i = 0; i < count; i++) {
-            const char *name = topology_stream_of(topology_stream_service(stream));
-            fprintf(out,
-                    "      {service: {account: BUS, subject: \"$JS.API.%s.%s%s\"}, "
-                    "to: \"JS.BUS.API.%s.%s%s\"}\n",
-                    asks[i].verb, name, asks[i].rest, asks[i].verb, name, asks[i].rest);
-        }
+        for (size_t i = 0; i < count; i++)
+            accounts_import_ask(out, &asks[i], topology_stream_of(topology_stream_service(stream)));
 }
 
 static void accounts_operators_imports(FILE *out)
@@ -319,7 +348,7 @@ static void accounts_auditors_imports(FILE *out)
 {
     fprintf(out, "    imports: [\n");
     accounts_import_asks(out, auditor_asks, COUNT(auditor_asks));
-    fprintf(out, "    ]\n");
+    fprintf(out, "      {stream: {account: BUS, subject: \"nova.audit.checkpoint.>\"}}\n    ]\n");
 }
 
 static void accounts_subscribers_imports(FILE *out)
@@ -328,7 +357,7 @@ static void accounts_subscribers_imports(FILE *out)
     for (size_t i = 0; i < topology_stream_count(); i++)
         fprintf(out, "      {stream: {account: BUS, subject: \"nova.evt.%s.>\"}}\n",
                 topology_stream_service(i));
-    fprintf(out, "    ]\n");
+    fprintf(out, "      {stream: {account: BUS, subject: \"nova.audit.checkpoint.>\"}}\n    ]\n");
 }
 
 static const struct {

@@ -12,7 +12,7 @@
 #include "migrations/runner.h"
 #include "projections/generation.h"
 
-enum { SERVICES_MAX = 16, ROLES_MAX = 3 * SERVICES_MAX + 2 };
+enum { SERVICES_MAX = 16, KINDS = 4, ROLES_MAX = KINDS * SERVICES_MAX + 2 };
 
 // One PostgreSQL and the services whose schemas lie in it.
 struct place {
@@ -88,14 +88,15 @@ static enum nova_status add_password(struct passwords *out, const struct setting
 static enum nova_status read_passwords(struct passwords *out, const struct settings *settings,
                                        struct error *err)
 {
-    static const char *const kinds[] = {"service", "consumer", "relay"};
+    static const char *const kinds[KINDS] = {"service", "consumer", "relay", "signer"};
     static const char *const people[] = {"operator", "auditor"};
     const char *const *services;
     size_t count = migrations_services(&services);
     enum nova_status status = NOVA_OK;
     out->count = 0;
-    for (size_t i = 0; i < 3 * count && i < 3 * SERVICES_MAX && status == NOVA_OK; i++) {
-        snprintf(out->roles[out->count], ACCESS_NAME_BYTES, "%s_%s", services[i / 3], kinds[i % 3]);
+    for (size_t i = 0; i < KINDS * count && i < KINDS * SERVICES_MAX && status == NOVA_OK; i++) {
+        snprintf(out->roles[out->count], ACCESS_NAME_BYTES, "%s_%s", services[i / KINDS],
+                 kinds[i % KINDS]);
         status = add_password(out, settings, err);
     }
     for (size_t i = 0; i < 2 && status == NOVA_OK; i++) {

@@ -70,6 +70,7 @@ enum nova_status home_make(const struct settings *settings, struct error *err)
                    {"credentials/nats", 0700},
                    {"credentials/seal", 0700},
                    {"credentials/refresh", 0700},
+                   {"credentials/log", 0700},
                    {"nats", 0700},
                    {"logs", 0750},
                    {"run", 0755}};

@@ -23,14 +23,13 @@
 #include "cli/command.h"
 #include "cli/import_line.h"
 #include "cli/import_window.h"
+#include "cli/progress.h"
 
 enum {
     READ_BYTES = 1 << 16,
     WAIT_MS = 100,
     RETRY_MS_MIN = 20,
     GIVE_UP_S = 600,
-    BAR_EVERY_MS = 100,
-    BAR_WIDTH = 24,
     TIMEOUT_S = 10,
     TIMEOUT_S_MAX = 3600,
 };
@@ -83,11 +82,6 @@ static int64_t wall_clock_us(void)
 
 // ---- telling ------------------------------------------------------------------------------------
 
-static bool bar_is_shown(void)
-{
-    return isatty(STDERR_FILENO);
-}
-
 // How much of the file is finished, 0 to 1: what was read of it, less what of that is not answered
 // yet.
 static double share_finished(const struct import *import)
@@ -102,20 +96,17 @@ static double share_finished(const struct import *import)
 
 static void print_share(const struct import *import)
 {
-    char bar[BAR_WIDTH + 1];
+    char bar[PROGRESS_BAR_BYTES];
     if (import->file_bytes == 0)
         return;
-    double share = share_finished(import);
-    memset(bar, '.', BAR_WIDTH);
-    memset(bar, '#', (size_t)(share * BAR_WIDTH));
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, " [%s] %d%%,", bar, (int)(share * 100));
+    progress_bar(bar, share_finished(import));
+    fprintf(stderr, " %s,", bar);
 }
 
 static void tell_bar(struct import *import, bool last)
 {
     int64_t now = now_ms(), took_ms = now - import->began_ms;
-    if (!bar_is_shown() || (!last && now - import->bar_ms < BAR_EVERY_MS))
+    if (!progress_is_shown() || (!last && now - import->bar_ms < PROGRESS_EVERY_MS))
         return;
     import->bar_ms = now;
     uint64_t finished = import->result.done + import->result.refused;
@@ -129,7 +120,7 @@ static void tell_bar(struct import *import, bool last)
 
 static void tell_line(const char *text)
 {
-    fprintf(stderr, "%s%s\n", bar_is_shown() ? "\r\033[K" : "", text);
+    fprintf(stderr, "%s%s\n", progress_is_shown() ? "\r\033[K" : "", text);
 }
 
 static void tell_refused(struct import *import, uint64_t number, const struct import_line *line,

@@ -14,6 +14,10 @@ int command_log(const struct settings *settings, int argc, char **argv)
                     {"show", log_show},
                     {"history", log_history},
                     {"tail", log_tail},
+                    {"verify", log_verify},
+                    {"prove", log_prove},
+                    {"prove-consistency", log_prove_consistency},
+                    {"checkpoint", log_checkpoint},
                     {"check-proof", log_check_proof},
                     {"key", log_key},
                     {"witness", log_witness}};
@@ -27,6 +31,7 @@ int command_log(const struct settings *settings, int argc, char **argv)
     return *what != '\0'
                ? command_unknown("log", "log command", what, words, COMMANDS)
                : command_usage(
-                     "log", "log wants 'query', 'show', 'history', 'tail', 'check-proof', 'key' or"
-                            " 'witness'");
+                     "log",
+                     "log wants 'query', 'show', 'history', 'tail', 'verify', 'prove',"
+                     " 'prove-consistency', 'checkpoint', 'check-proof', 'key' or 'witness'");
 }

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "audit/proof.h"
@@ -14,23 +13,6 @@ struct arguments {
     const char *file, *key, *required;
     struct checkpoint_policy policy;
 };
-
-static int parse_required(struct arguments *arguments)
-{
-    char *end = NULL;
-    struct checkpoint_policy *policy = &arguments->policy;
-    if (arguments->required == NULL) {
-        policy->required = policy->witness_count; // all that are named
-        return EXIT_CODE_OK;
-    }
-    unsigned long number = strtoul(arguments->required, &end, 10);
-    if (*arguments->required < '0' || *arguments->required > '9' || *end != '\0' ||
-        number > policy->witness_count)
-        return command_usage("log", "--required wants a number up to that of the witnesses, %zu",
-                             policy->witness_count);
-    policy->required = number;
-    return EXIT_CODE_OK;
-}
 
 static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 {
@@ -55,7 +37,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
         return command_usage("log", "check-proof wants a FILE and --key FILE");
     if (log_read_key(&arguments->policy.log, arguments->key, NOTE_KEY_LOG, &err) != NOVA_OK)
         return command_failed(&err);
-    return parse_required(arguments);
+    return log_parse_required(&arguments->policy, arguments->required);
 }
 
 static void say_event(const struct proof_checked *checked)

@@ -3,20 +3,25 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "cli/command.h"
 
 enum { KEY_FILE_BYTES_MAX = 1024 };
 
 enum nova_status log_read_file(char **out, size_t *len, struct arena *arena, const char *path,
                                size_t bytes_max, struct error *err)
 {
-    FILE *file = fopen(path, "re");
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "re");
     if (file == NULL)
         return error_set(err, NOVA_NOT_FOUND, "%s: %s", path, strerror(errno));
     char *text = arena_alloc(arena, bytes_max + 2);
     *len = fread(text, 1, bytes_max + 1, file);
     bool failed = ferror(file) != 0;
-    fclose(file);
+    if (!standard)
+        fclose(file);
     if (failed)
         return error_set(err, NOVA_UNAVAILABLE, "%s cannot be read", path);
     if (*len > bytes_max)
@@ -57,6 +62,21 @@ enum nova_status log_add_witness(struct checkpoint_policy *policy, const char *p
     if (status == NOVA_OK)
         policy->witnesses[policy->witness_count++] = key;
     return status;
+}
+
+int log_parse_required(struct checkpoint_policy *policy, const char *required)
+{
+    char *end = NULL;
+    if (required == NULL) {
+        policy->required = policy->witness_count;
+        return EXIT_CODE_OK;
+    }
+    unsigned long number = strtoul(required, &end, 10);
+    if (*required < '0' || *required > '9' || *end != '\0' || number > policy->witness_count)
+        return command_usage("log", "--required wants a number up to that of the witnesses, %zu",
+                             policy->witness_count);
+    policy->required = number;
+    return EXIT_CODE_OK;
 }
 
 char *log_witnessed_text(struct arena *arena, const struct checkpoint_opened *opened,

@@ -57,7 +57,8 @@ static int parse_arguments(struct witnessing *w, int argc, char **argv)
         for (size_t j = 0; j < sizeof options / sizeof *options; j++)
             if (strcmp(argv[i], options[j].option) == 0)
                 value = options[j].value;
-        if (value == &w->shown && (argv[i][0] == '-' || w->shown != NULL))
+        bool is_option = argv[i][0] == '-' && argv[i][1] != '\0'; // "-" is standard input
+        if (value == &w->shown && (is_option || w->shown != NULL))
             return command_usage("log", "witness does not know '%s'", argv[i]);
         if (value != &w->shown && ++i == argc)
             return command_usage("log", "%s wants a value", argv[i - 1]);

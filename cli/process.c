@@ -5,6 +5,7 @@
 
 static const struct process processes[] = {
 #define PROCESS_KIND_relay PROCESS_RELAY
+#define PROCESS_KIND_signer PROCESS_SIGNER
 #define PROCESS_KIND_consumer PROCESS_CONSUMER
 #define PROCESS_KIND_service PROCESS_SERVICE
 #define PROCESS_KIND_mailer PROCESS_MAILER
@@ -14,10 +15,8 @@ static const struct process processes[] = {
 };
 
 static const char *const kind_names[PROCESS_KIND_COUNT] = {
-    [PROCESS_RELAY] = "relay",
-    [PROCESS_CONSUMER] = "consumer",
-    [PROCESS_SERVICE] = "service",
-    [PROCESS_MAILER] = "mailer",
+    [PROCESS_RELAY] = "relay",     [PROCESS_SIGNER] = "signer", [PROCESS_CONSUMER] = "consumer",
+    [PROCESS_SERVICE] = "service", [PROCESS_MAILER] = "mailer",
 };
 
 size_t process_count(void)

@@ -7,6 +7,7 @@
 
 enum process_kind {
     PROCESS_RELAY,
+    PROCESS_SIGNER,
     PROCESS_CONSUMER,
     PROCESS_SERVICE,
     PROCESS_MAILER,

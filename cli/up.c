@@ -147,6 +147,7 @@ static void add_processes(struct supervisor *supervisor, const struct settings *
     static char self[PATH_MAX], names[SUPERVISOR_CHILDREN_MAX][128];
     static const char *argv[SUPERVISOR_CHILDREN_MAX][5];
     static const int stages[PROCESS_KIND_COUNT] = {[PROCESS_RELAY] = STAGE_RELAY,
+                                                   [PROCESS_SIGNER] = STAGE_CONSUMER,
                                                    [PROCESS_CONSUMER] = STAGE_CONSUMER,
                                                    [PROCESS_SERVICE] = STAGE_SERVICE,
                                                    [PROCESS_MAILER] = STAGE_SERVICE};

@@ -168,13 +168,14 @@ static enum nova_status plan_refuse_changes(const struct plan *plan)
 static enum nova_status expand_for(const char **out, struct plan *plan, const struct step *step)
 {
     const char *service = step->migration.service;
-    static const char *const kinds[] = {"service", "relay", "consumer", "owner"};
-    struct variable variables[5] = {{"service", service}};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const kinds[] = {"service", "relay", "signer", "consumer", "owner"};
+    enum { KINDS = sizeof kinds / sizeof *kinds };
+    struct variable variables[KINDS + 1] = {{"service", service}};
+    for (size_t i = 0; i < KINDS; i++) {
         variables[i + 1].name = arena_printf(plan->arena, "%s_role", kinds[i]);
         variables[i + 1].value = arena_printf(plan->arena, "%s_%s", service, kinds[i]);
     }
-    return expand_variables(out, plan->arena, step->file->sql, variables, 5, plan->err);
+    return expand_variables(out, plan->arena, step->file->sql, variables, KINDS + 1, plan->err);
 }
 
 static int ms_since(const struct timespec *start)

@@ -7,8 +7,9 @@
 // way (lock_timeout) and is tried again, so that a migration never stops a running service for
 // long.
 //
-// In files, :"x" and :'x' are variables: service, service_role, relay_role, consumer_role,
-// owner_role. A file may SET LOCAL ROLE; the runner takes its own role back behind it.
+// In files, :"x" and :'x' are variables: service, service_role, relay_role, signer_role,
+// consumer_role, owner_role. A file may SET LOCAL ROLE; the runner takes its own role back behind
+// it.
 //
 // Ownership: borrows everything; what status returns lives in the arena.
 // Threads:   one at a time per struct pg.

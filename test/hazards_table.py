@@ -369,6 +369,7 @@ COMMANDS = [
 
 WITNESS = "integration/witness_test/"
 PROOFS = "integration/proofs_test/"
+SIGNER = "integration/signer_test/"
 AUDITORS = [
     Row("a_forged_or_replayed_proof",
         "A forged or replayed proof, another log's checkpoint",
@@ -382,10 +383,21 @@ AUDITORS = [
     Row("two_histories",
         "The operator signs two histories",
         "a witness that cosigns sees it; both checkpoints are kept as evidence",
-        f"""{WITNESS}a_forked_log_of_the_same_size_is_refused_and_both_are_kept
+        f"""{SIGNER}another_history_of_the_same_size_is_not_signed_and_a_signed_one_is_refused_by_the_witness
+            {WITNESS}a_forked_log_of_the_same_size_is_refused_and_both_are_kept
             {WITNESS}a_forked_log_of_another_size_has_no_proof
             {WITNESS}of_two_histories_shown_at_once_one_is_cosigned
             {WITNESS}a_rewound_checkpoint_is_refused_and_both_are_kept"""),
+    Row("two_signers",
+        "The signer is killed anywhere, or two of them run",
+        "one history is signed, one root for a size; what was published is continued",
+        f"""{SIGNER}a_signer_killed_again_and_again_signs_one_history
+            {SIGNER}a_second_signer_stands_by_until_the_first_is_gone
+            {SIGNER}each_checkpoint_is_the_tree_of_the_events_before_it"""),
+    Row("the_signing_key",
+        "Another process signs, or changes what was signed",
+        "the key's file, role and user on the bus are the signer's alone; checkpoints are only added",
+        f"{SIGNER}the_key_is_the_signers_and_what_was_signed_stays"),
     Row("another_encoding",
         "A relay of next year encodes the same row differently, and a refilled stream no longer matches",
         "leaf bytes are fixed (v1), payloads copied",
@@ -394,16 +406,27 @@ AUDITORS = [
     Row("a_row_changed_by_hand",
         "A row changed, removed, inserted, reordered in outbox or stream",
         "found and named",
-        "", "the process that extends and signs the tree, and log verify"),
+        f"""{SIGNER}a_row_changed_by_hand_is_named
+            {SIGNER}a_row_removed_from_the_end_or_the_middle_is_named
+            {SIGNER}two_rows_that_were_swapped_are_named
+            {SIGNER}a_message_changed_in_the_stream_is_named
+            {SIGNER}a_stored_hash_that_was_changed_is_named_and_not_signed
+            {SIGNER}the_same_change_everywhere_is_found_by_the_signature
+            unit/test_compare/a_changed_event_is_named
+            unit/test_compare/one_that_was_removed_is_named
+            unit/test_compare/of_two_that_were_swapped_the_first_is_named
+            unit/test_compare/the_same_change_in_all_copies_is_found_and_no_event_is_named"""),
     Row("the_newest_rows_removed",
         "The newest rows removed together with their checkpoint",
         "found: checkpoints are published and kept elsewhere; consistency fails",
-        f"{WITNESS}a_rewound_checkpoint_is_refused_and_both_are_kept",
-        "checkpoints that are published"),
+        f"""{SIGNER}a_database_restored_from_an_older_copy_is_not_signed_until_it_is_what_it_was
+            unit/test_sign/a_smaller_tree_is_refused_once_nothing_more_is_to_be_read
+            unit/test_sign/another_tree_is_refused_whatever_its_size
+            {WITNESS}a_rewound_checkpoint_is_refused_and_both_are_kept"""),
     Row("a_person_forgotten",
         "A person must be forgotten but the log cannot change",
         "personal data is sealed per person; the key is deleted, every proof stays valid",
-        "", "proofs of a running Nova's events"),
+        f"{SIGNER}after_an_erasure_the_log_and_old_proofs_still_hold"),
 ]
 
 STORE = "integration/event_store_test/"

@@ -33,8 +33,9 @@ TSAN = ["unit/test_inbox_state", "unit/test_settle", "unit/test_keys", "unit/tes
 
 # `./nova test fault`: those that kill, stop, cut, wipe, damage and restore.
 FAULT = [f"integration/{name}_test" for name in (
-    "kill", "relay_gap", "relay_heal", "relay_lease", "restore", "recovery", "recovery_kill",
-    "backup", "consumer", "up", "outbox_hazards", "inbox_hazards", "command_hazards")] + [
+    "kill", "relay_gap", "relay_heal", "relay_lease", "signer", "restore", "recovery",
+    "recovery_kill", "backup", "consumer", "up", "outbox_hazards", "inbox_hazards",
+    "command_hazards")] + [
         "chaos/chaos_test"]
 
 LANES = int(os.environ.get("NOVA_TEST_LANES", 2))

@@ -19,13 +19,14 @@ import nacl.exceptions
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / "lib"),
                 str(pathlib.Path(__file__).resolve().parent)]
+import log_proof
 from folds import CommunicationFold, ContentFold, IdentityFold
 from instance import ROOT, Instance
 from log_check import SERVICES, leaf_v1, outbox_events, stream_leaves
 from sealed import Opener
 
 TOLD_MAX = 5  # of one kind
-HEAL_S = 300
+HEAL_S, SIGN_S = 300, 30
 RAW_TYPE = "test.happened"
 # What a command's events are; MarkRead of what was read before makes none.
 MAKES = {"Register": "user.created", "ImportUser": "user.created", "UpdateUser": "user.updated",
@@ -189,13 +190,52 @@ class Stream:
             self.leaves = None
 
 
+class Signed:
+    """Every checkpoint that was signed, beside the tree of the outbox's leaves."""
+
+    def __init__(self, it, service, problems):
+        self.it, self.service, self.problems, self.size, self.peaks = it, service, problems, 0, []
+        key = log_proof.Key((it.home / f"credentials/log/{service}.pub").read_text())
+        self.roots = {}
+        for note, in it.rows(f"select note from {service}.log_checkpoint order by size"):
+            opened = log_proof.Checkpoint(note, key)
+            self.roots[opened.size] = opened.root
+
+    def take(self, leaf):
+        node, size = log_proof.leaf_hash(leaf), self.size
+        while size & 1:
+            node, size = log_proof.node_hash(self.peaks.pop(), node), size >> 1
+        self.peaks.append(node)
+        self.size += 1
+        if self.size in self.roots:
+            root = self.peaks[-1]
+            for peak in reversed(self.peaks[:-1]):
+                root = log_proof.node_hash(peak, root)
+            if root != self.roots[self.size]:
+                self.problems.add("another log was signed", f"{self.service} at {self.size}")
+
+    def end(self):
+        if self.size and not wait_until(lambda: self.it.sql(
+                f"select max(size) from {self.service}.log_checkpoint")[0][0] == self.size):
+            self.problems.add("not signed to its end", self.service)
+
+
+def wait_until(condition):
+    end = time.monotonic() + SIGN_S
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
 def compare_log(it, service, fold, problems):
     """One pass: leaf by leaf against the stream, versions and positions, and into the fold."""
     versions, position, count = {}, 0, 0
-    stream = Stream(it, service, problems)
+    stream, signed = Stream(it, service, problems), Signed(it, service, problems)
     for event in outbox_events(it, service):
         count += 1
-        stream.is_next(leaf_v1.leaf_bytes(event), count)
+        leaf = leaf_v1.leaf_bytes(event)
+        stream.is_next(leaf, count)
+        signed.take(leaf)
         if event["position"] <= position:
             problems.add("positions do not grow", f"{service} at {count}")
         position = event["position"]
@@ -209,6 +249,7 @@ def compare_log(it, service, fold, problems):
         except nacl.exceptions.CryptoError:
             problems.add("a sealed part does not open", f"{service} at {count}")
     stream.is_next(None, count + 1)
+    signed.end()
     return count
 
 

@@ -52,7 +52,7 @@ def api_subjects():
     """Every request of JetStream's API on a stream, its messages and its consumers."""
     yield from ("INFO", "STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.BUS", "SERVER.REMOVE",
                 "META.LEADER.STEPDOWN", "STREAM.TEMPLATE.NAMES", "ACCOUNT.STREAM.MOVE.BUS.x")
-    for service in SERVICES:
+    for service in (*SERVICES, "audit"):
         stream = f"NOVA_{service.upper()}"
         for verb in ("INFO", "CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.GET",
                      "MSG.DELETE", "LEADER.STEPDOWN", "PEER.REMOVE"):
@@ -71,6 +71,7 @@ def api_subjects():
 
 def publish_subjects():
     for service in SERVICES:
+        yield f"nova.audit.checkpoint.{service}"
         for kind in ("user.created", "post.created", "message.sent"):
             yield f"nova.evt.{service}.{kind}.07"
         yield f"nova.bell.{service}"
@@ -96,6 +97,7 @@ def subscribe_subjects():
     for service in SERVICES + ("search",):
         yield f"nova.evt.{service}.>"
         yield f"nova.bell.{service}"
+        yield f"nova.audit.checkpoint.{service}"
         for queue in ("", service, "communication", "spy"):
             yield f"nova.rpc.{service}.v2.> {queue}".strip()
             yield f"nova.rpc.{service}.> {queue}".strip()
@@ -166,7 +168,7 @@ CONSUMER = (r"nova\.rpc\.(identity|communication)\.v2\.GetPersonKeys|JS\.BUS\.AP
             r"\$JS\.ACK\.NOVA_(IDENTITY|COMMUNICATION)\.communication-NAME\.>")
 HEARD = (r"_INBOX\.USER\.>|nova\.(rpc\.communication\.v2\.> communication|bell\.communication)|"
          r"\$SRV\.(PING|INFO|STATS|\*\.communication(\.\*)?)")
-HEARD_BY = {"auditor": r"_INBOX\.auditor\.>",
+HEARD_BY = {"auditor": r"_INBOX\.auditor\.>|nova\.audit\.checkpoint\.>",
             "operator": r"_INBOX\.operator\.>|\$JS\.EVENT\.ADVISORY\.>"}
 
 
@@ -219,7 +221,7 @@ TARGETS = ["nova.evt.identity.user.created.07", "nova.evt.content.post.created.0
            "nova.evt.communication.message.sent.07", "$JS.API.STREAM.PURGE.NOVA_IDENTITY",
            "$JS.API.STREAM.DELETE.NOVA_IDENTITY", "$JS.API.CONSUMER.DELETE.NOVA_IDENTITY."
            "search-search_index", "nova.rpc.identity.v2.Register", "nova.rpc.content.v2.CreatePost",
-           "nova.bell.identity"]
+           "nova.bell.identity", "nova.audit.checkpoint.identity"]
 BODIES = [b"", b"{}", b'{"seq":1}', b'{"batch":10,"expires":1000000000}', b"+NXT", b"\x0a\x00"]
 
 
@@ -266,6 +268,9 @@ def a_reply_subject_writes_into_nobodys_stream():
                 assert client.errors == [], (user, subject, client.errors)
     wait_for("consumers to be idle again", it.is_caught_up)
     assert state() == before, (before, state())
+    with Nats(it, "auditor") as auditor:  # whose newest message is what the signer continues
+        for sequence, message in auditor.stream("NOVA_AUDIT"):
+            assert message.data.startswith(b"nova/"), (sequence, message.data)
 
 
 def a_durable_delivers_to(client, stream, name, target):

@@ -197,7 +197,7 @@ db status | while read -r service _ _ file; do
   PGOPTIONS='-c client_min_messages=warning' \
     "$postgres_bin/psql" -h "$postgres_home" -U nova -d by_psql -qAtX1 -v ON_ERROR_STOP=1 \
     -v service=$service -v service_role=${service}_service -v relay_role=${service}_relay \
-    -v consumer_role=${service}_consumer -v owner_role=${service}_owner \
+    -v signer_role=${service}_signer -v consumer_role=${service}_consumer -v owner_role=${service}_owner \
     -f "$root/migrations/$file" >/dev/null
 done
 dump nova >"$postgres_home/by_nova.sql"

@@ -42,6 +42,12 @@ def a_paused_relay_publishes_nothing_until_it_is_resumed_also_after_a_restart():
     whole(it)
 
 
+def verifies(service):
+    """Until the signer has signed all of it again: what signed before goes on."""
+    wait_for("the log to be what was signed", lambda: it.nova(
+        "log", "verify", "--service", service, code=None).returncode == 0)
+
+
 # What the cases of one restore share: a restore stops and starts everything twice.
 given = {}
 
@@ -94,6 +100,7 @@ def without_new_events_the_stream_is_taken_back_as_it_was():
     register(it, "positions")  # go on behind the stream's
     wait_for("the new user in the stream", lambda: len(list(stream_leaves(it, "identity"))) ==
              len(known) + 3)
+    verifies("identity")  # what was signed before the restore is what is there again
 
 
 @case
@@ -136,6 +143,9 @@ def a_fork_keeps_the_extra_events_and_ends_whole():
     whole(it)
     texts = {row[0] for row in it.sql("select text from search.post_index")}
     assert "after the fork" in texts and not any(text.startswith("lost") for text in texts), texts
+    verifies("content")
+    origin = it.nova("log", "checkpoint", "content").stdout.splitlines()[0]
+    assert origin == f"nova/content/{logs.pop()}", origin  # a new tree, and so a new origin
 
 
 @case

@@ -54,7 +54,7 @@ static int set_up(void **state)
         return -1;
     snprintf(command, sizeof command,
              "cd %s && mkdir -p credentials/postgres credentials/nats "
-             "credentials/seal credentials/refresh",
+             "credentials/seal credentials/refresh credentials/log",
              folder);
     return system(command);
 }
@@ -222,6 +222,25 @@ static void the_refresh_key_is_a_secret_like_the_others(void **state)
     assert_non_null(strstr(err.text, "credentials/key is missing"));
 }
 
+static void a_logs_signing_key_is_a_secret_of_one_line(void **state)
+{
+    (void)state;
+    char set[256], key[ACCESS_LOG_KEY_BYTES];
+    load(NULL);
+    assert_int_equal(access_log_key(key, settings, "content", &err), NOVA_NOT_FOUND);
+    assert_non_null(strstr(err.text, "credentials/log/content is missing"));
+    write_secret("log/content", "PRIVATE+KEY+x\n", 0640);
+    assert_int_equal(access_log_key(key, settings, "content", &err), NOVA_PERMISSION_DENIED);
+    write_secret("log/content", "PRIVATE+KEY+x\n", 0600);
+    assert_int_equal(access_log_key(key, settings, "content", &err), NOVA_OK);
+    assert_string_equal(key, "PRIVATE+KEY+x");
+    assert_int_equal(access_log_key(key, settings, "../content", &err), NOVA_INVALID_ARGUMENT);
+    snprintf(set, sizeof set, "signer.key_folder=%s/credentials/elsewhere", folder);
+    load(set);
+    assert_int_equal(access_log_key(key, settings, "content", &err), NOVA_NOT_FOUND);
+    assert_non_null(strstr(err.text, "credentials/elsewhere/content is missing"));
+}
+
 static void a_process_without_a_home_names_its_files(void **state)
 {
     (void)state;
@@ -288,6 +307,7 @@ int main(void)
         CASE(a_process_without_a_home_names_its_files),
         CASE(a_master_key_is_32_bytes_or_refused),
         CASE(the_refresh_key_is_a_secret_like_the_others),
+        CASE(a_logs_signing_key_is_a_secret_of_one_line),
         CASE(a_supervisor_hears_readiness_status_and_watchdog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
