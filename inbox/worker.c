@@ -45,7 +45,8 @@ struct worker {
     struct arena *attempt; // of one attempt to apply it
     struct inbox_seen *seen;
     int64_t looked_ms;
-    bool quick; // more is likely there: fetch many without waiting
+    bool quick;       // more is likely there: fetch many without waiting
+    bool seen_beyond; // of the end that `until` sets
     struct inbox_state state;
     struct error failure;               // why the last step failed
     char refused[ERROR_TEXT_BYTES_MAX]; // why a handler last refused an event
@@ -125,10 +126,24 @@ static void worker_note_failing(struct worker *worker)
     worker_note_failure(worker, "failing");
 }
 
+static int64_t worker_until(const struct worker *worker)
+{
+    const int64_t *until = worker->options.until;
+    return until != NULL ? until[worker->options.source] : INT64_MAX;
+}
+
+// Nothing is left to be applied before the end that `until` sets.
+static bool worker_is_at_end(const struct worker *worker)
+{
+    return worker->state.next == INBOX_DO_READ &&
+           (worker->seen_beyond || worker->state.checkpoint.position >= worker_until(worker));
+}
+
 static void worker_publish(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
     struct worker_status *status = &worker->status;
+    status->is_caught_up |= worker_is_at_end(worker);
     status->action = worker->state.next;
     status->why = worker->state.why;
     status->failing = worker->state.failing;
@@ -153,7 +168,8 @@ static void worker_publish_pending(struct worker *worker, int64_t pending)
     pthread_mutex_lock(&worker->lock);
     worker->status.pending = pending;
     worker->status.head_n = worker->state.checkpoint.n + (pending > 0 ? pending : 0);
-    worker->status.is_caught_up = pending == 0;
+    // With an end the relay may not have published all that lies before it.
+    worker->status.is_caught_up = pending == 0 && worker->options.until == NULL;
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -242,6 +258,7 @@ static void worker_attach(struct worker *worker)
         status = reader_create(&worker->reader, worker->options.connection, worker->source->service,
                                worker->options.durable, err);
     worker->hands[0].is_filled = worker->hands[1].is_filled = false;
+    worker->seen_beyond = false;
     if (status == NOVA_OK)
         status = reader_seek(worker->reader, worker->state.checkpoint.n, err);
     worker->quick = status == NOVA_OK;
@@ -383,6 +400,11 @@ static void worker_take(struct worker *worker)
     for (size_t i = 0; i < count; i++) {
         const struct decoded *decoded = &hand->batch[i];
         const struct event *event = &decoded->inbox.event;
+        if (event->position > worker_until(worker)) {
+            worker->seen_beyond = true;
+            count = i;
+            break;
+        }
         skipped += event->n <= worker->state.checkpoint.n;
         worker->seen[i] = (struct inbox_seen){
             .n = event->n,
@@ -610,6 +632,12 @@ static void worker_wait(struct worker *worker, int64_t wait_ms)
         inbox_has_waited(&worker->state);
 }
 
+// At the end that `until` sets: until somebody stops it.
+static void worker_rest(void)
+{
+    nanosleep(&(struct timespec){0, WAIT_SLICE_MS * 1000000}, NULL);
+}
+
 bool worker_step(struct worker *worker)
 {
     struct inbox_step step = inbox_next(&worker->state);
@@ -621,7 +649,10 @@ bool worker_step(struct worker *worker)
         worker_attach(worker);
         break;
     case INBOX_DO_READ:
-        worker_read(worker);
+        if (worker_is_at_end(worker))
+            worker_rest();
+        else
+            worker_read(worker);
         break;
     case INBOX_DO_COMMIT:
         worker_commit(worker, &step);
