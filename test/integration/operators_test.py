@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What an operator does with read models: look, verify row by row, go back to a kept generation, end
-what is half made; and an `up` whose read models do not catch up.
+what is half made; `nova check`; and an `up` whose read models do not catch up.
 """
 import contextlib
 import json
@@ -353,6 +353,78 @@ def a_kept_generation_goes_with_a_deleted_person_and_the_way_back_is_refused():
     assert f"no generation of search_index but the live one, {second}, is left" in said, said
     assert_nothing_half_made()
     assert_equal()
+
+
+# ---- nova check ---------------------------------------------------------------------------------
+
+def check(*words, code=0):
+    done = it.nova("check", *words, code=code)
+    return done.stdout
+
+
+def levels(*words, code=0):
+    told = json.loads(check("--format", "json", *words, code=code))
+    return told["level"], {(each["check"], each["of"]): each["level"] for each in told["checks"]}
+
+
+@case
+def what_is_well_is_told_in_four_formats():
+    wait_for("everything to be at rest", it.is_caught_up)
+    disks = ["--set", "check.disk_warn_mib=1", "--set", "check.disk_critical_mib=0"]
+    level, found = levels(*disks)
+    assert level == "OK" and set(found.values()) == {"OK"}, found
+    assert {each for each, _ in found} == {"lag", "unpublished", "stream", "dead letters", "disk",
+                                           "clock"}, found
+    assert ("lag", f"{INDEX} of content") in found and ("clock", "search") in found, found
+    assert check(*disks).splitlines()[-1] == "OK"
+    line, = check("--format", "nagios", *disks).splitlines()
+    assert re.match(rf"NOVA OK - {len(found)} checks are well \| '", line), line
+    assert f" 'lag {INDEX} of content'=0s;30;300" in line, line
+    assert re.search(r" 'disk home'=\d+;1:;0:", line), line
+    samples = [each for each in check("--format", "prometheus", *disks).splitlines() if each[0] != "#"]
+    assert all(re.fullmatch(r'nova_check_(level|value)\{check="[a-z ]+",of="[\w/ ]*"(,unit="\w*")?\}'
+                            r' -?[\d.]+', each) for each in samples), samples
+    assert f'nova_check_level{{check="lag",of="{INDEX} of content"}} 0' in samples, samples
+    for words, text in ((["--format", "xml"], "no format 'xml'"), (["--all"], "takes no '--all'")):
+        assert text in it.nova("check", *words, code=3).stderr, words
+
+
+@case
+def limits_decide_between_a_warning_and_critical():
+    with consumer_held():
+        post("late")
+        wait_for("a second of lag", lambda: listed()["sources"][1]["lag_seconds"] > 1)
+        for warn, critical, level, code in ((1, 9999, "WARNING", 1), (1, 1, "CRITICAL", 2),
+                                            (9999, 9999, "OK", 0), (2, 1, "UNKNOWN", 3)):
+            told, found = levels("--set", f"check.lag_warn_s={warn}", "--set",
+                                 f"check.lag_critical_s={critical}", "--set",
+                                 "check.disk_warn_mib=1", "--set", "check.disk_critical_mib=0",
+                                 code=code)
+            assert told == found["lag", f"{INDEX} of content"] == level, (warn, critical, found)
+        line = check("--format", "nagios", "--set", "check.lag_warn_s=2", "--set",
+                     "check.lag_critical_s=1", code=3)
+        assert "check.lag_warn_s is beyond check.lag_critical_s" in line, line
+    assert it.nova("check", "--set", "check.lag_warn_s=soon", code=3).stderr
+
+
+@case
+def a_relay_that_stands_and_an_outbox_that_is_not_its_stream_s_are_critical():
+    it.nova("relay", "pause", "content")
+    try:
+        made = post("not published")
+        tight = ["--set", "check.unpublished_warn_s=1", "--set", "check.unpublished_critical_s=1"]
+        wait_for("a second", lambda: levels(*tight, code=None)[1][
+            "unpublished", "content"] == "CRITICAL")
+        last = it.sql("select position, event_id from content.outbox where position <"
+                      " (select max(position) from content.outbox) order by 1 desc limit 1")[0]
+        it.sql("update content.outbox set event_id = gen_random_uuid() where position = %s", last[:1])
+        found = check(code=2)
+        it.sql("update content.outbox set event_id = %s where position = %s", (last[1], last[0]))
+        assert re.search(r"^CRITICAL stream +content +NOVA_CONTENT: \d+ messages; the outbox does not"
+                         r" hold its last event: ./nova relay recover$", found, re.M), found
+    finally:
+        it.nova("relay", "resume", "content")
+    wait_for("the post", lambda: indexed(made))
 
 
 # ---- nova up ------------------------------------------------------------------------------------
