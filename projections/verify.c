@@ -168,6 +168,21 @@ static enum nova_status verify_in_shadow(struct verify_result *out, struct fill 
     return status;
 }
 
+// Tables of another version cannot be compared with this one's.
+static enum nova_status is_of_this_version(struct fill *fill, struct error *err)
+{
+    bool known = false;
+    const struct projection *projection = fill->options->projection;
+    enum nova_status status =
+        generation_is_known(&known, fill->pg, projection, fill->before.live, err);
+    return status != NOVA_OK || known
+               ? status
+               : error_set(err, NOVA_FAILED_PRECONDITION,
+                           "the live generation of %s has the tables of another version: ./nova"
+                           " projection rebuild %s",
+                           projection->name, projection->name);
+}
+
 enum nova_status verify_run(struct verify_result *out, const struct verify_options *options,
                             struct error *err)
 {
@@ -181,6 +196,8 @@ enum nova_status verify_run(struct verify_result *out, const struct verify_optio
                       "generation %" PRId32 " of %s is half made: ./nova projection rebuild %s "
                       "goes on with it, ./nova projection abort %s discards it",
                       fill.others.half_made, name, name, name);
+    if (status == NOVA_OK)
+        status = is_of_this_version(&fill, err);
     if (status == NOVA_OK) {
         fill_choose(&fill, fill_next_number(&fill));
         status = fill_transact(&fill, make_shadow, err);

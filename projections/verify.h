@@ -12,8 +12,8 @@
 // Ownership: borrows its options.
 // Threads:   one at a time for a projection; a rebuild's lock refuses a second one.
 // Errors:    those of fill.h and compare.h; FAILED_PRECONDITION while a half-made generation is
-//            there. The shadow is dropped whatever happens, unless PostgreSQL is away: then it
-//            stays as a half-made generation.
+//            there, or when the live one has the tables of another version. The shadow is dropped
+//            whatever happens, unless PostgreSQL is away: then it stays as a half-made generation.
 #pragma once
 #include "projections/compare.h"
 #include "projections/fill.h"

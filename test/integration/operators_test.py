@@ -427,6 +427,35 @@ def a_relay_that_stands_and_an_outbox_that_is_not_its_stream_s_are_critical():
     wait_for("the post", lambda: indexed(made))
 
 
+@case
+def streams_and_consumers_are_shown_in_the_words_of_the_nats_tool():
+    count = it.sql("select count(*) from content.outbox")[0][0]
+    lines = it.nova("stream", "ls").stdout.splitlines()
+    assert lines[0].split()[:3] == ["NAME", "CREATED", "MESSAGES"] and len(lines) == 4, lines
+    assert re.search(rf"^NOVA_CONTENT +\S+Z +{count} ", "\n".join(lines), re.M), lines
+    state = json.loads(it.nova("stream", "info", "content", "--json").stdout)["state"]
+    assert state["messages"] == state["last_seq"] == count, state
+    told = it.nova("stream", "info", "NOVA_CONTENT").stdout
+    assert told.startswith("Information for Stream NOVA_CONTENT created 2"), told
+    for line in ("Subjects: nova.evt.content.>", "Allows Purge: false", f"Messages: {count}"):
+        assert re.search(rf"^ +{re.escape(line)}$", told, re.M), (line, told)
+    durable = "search-search_index"
+    names = [line.split()[0] for line in it.nova("consumer", "ls", "content").stdout.splitlines()]
+    assert names[0] == "NAME" and durable in names, names
+    told = it.nova("consumer", "info", "NOVA_CONTENT", durable).stdout
+    for line in (f"Durable Name: {durable}", "Unprocessed Messages: 0", "Redelivered Messages: 0"):
+        assert re.search(rf"^ +{line}$", told, re.M), (line, told)
+    delivered = json.loads(it.nova("consumer", "info", "content", durable, "--json").stdout)
+    assert delivered["delivered"]["stream_seq"] == count, delivered
+    for words, code, text in ((["stream", "info", "contnt"], 2, "no stream 'contnt'"),
+                              (["stream", "list"], 2, "no stream command 'list'"),
+                              (["stream", "ls", "content"], 2, "only --json"),
+                              (["consumer", "ls"], 2, "one STREAM"),
+                              (["consumer", "info", "content", "a.b"], 2, "is no consumer's name"),
+                              (["consumer", "info", "content", "nobody"], 1, "consumer not found")):
+        assert text in it.nova(*words, code=code).stderr, words
+
+
 # ---- nova up ------------------------------------------------------------------------------------
 
 @case
@@ -442,6 +471,18 @@ def an_up_whose_read_model_stands_still_says_so_and_ends():
             f" ./nova logs consumer/{INDEX}\n") in said, said
     (it.home / "sample.ndjson").unlink()
     assert "caught up" in it.up().stderr
+
+
+@case
+def what_does_not_answer_is_critical_and_hides_nothing_else():
+    it.nova("down")
+    told = json.loads(check("--format", "json", code=2))["checks"]
+    found = {(each["check"], each["of"]): each for each in told}
+    for key in (("nats", ""), ("postgres", "identity"), ("postgres", "search")):
+        assert found[key]["level"] == "CRITICAL", (key, found)
+        assert f"nothing runs in {it.home}, ./nova up" in found[key]["text"], found
+    assert found["lag", f"{INDEX} of content"]["level"] == "UNKNOWN", found
+    assert ("disk", "home") in found, found
 
 
 if __name__ == "__main__":
