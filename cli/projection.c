@@ -45,30 +45,42 @@ static bool parse_generation(int32_t *out, const char *text)
     return *text >= '0' && *text <= '9' && *end == '\0' && number > 0 && number <= INT32_MAX;
 }
 
+// What an option's value says; false: it says nothing.
+static bool parse_value(struct projection_arguments *given, const char *option, const char *value)
+{
+    if (strcmp(option, "--until") == 0)
+        return log_parse_time(&given->until_us, value);
+    if (strcmp(option, "--generation") == 0)
+        return parse_generation(&given->generation, value);
+    given->from_outbox = strcmp(value, "outbox") == 0;
+    return given->from_outbox || strcmp(value, "stream") == 0;
+}
+
 // The one at argv[*i], with its value if it wants one.
 static int parse_option(struct projection_arguments *given, const char *verb, int *i, int argc,
                         char **argv)
 {
-    const char *option = argv[*i];
-    bool rebuilds = strcmp(verb, "rebuild") == 0, switches = strcmp(verb, "switch") == 0;
-    if (rebuilds && strcmp(option, "--drop-old") == 0) {
-        given->drop_former = true;
+    static const struct {
+        const char *name, *verbs, *wants; // wants NULL: no value
+    } options[] = {
+        {"--drop-old", "rebuild", NULL},
+        {"--json", "verify", NULL},
+        {"--until", "rebuild", LOG_TIMES},
+        {"--from", "rebuild verify", "stream or outbox"},
+        {"--generation", "switch", "a generation's number"},
+    };
+    size_t k = 0, count = sizeof options / sizeof *options;
+    while (k < count &&
+           (strcmp(options[k].name, argv[*i]) != 0 || strstr(options[k].verbs, verb) == NULL))
+        k++;
+    if (k == count)
+        return command_usage("projection", "projection %s takes no '%s'", verb, argv[*i]);
+    given->drop_former |= k == 0;
+    given->as_json |= k == 1;
+    if (options[k].wants == NULL ||
+        parse_value(given, options[k].name, *i + 1 < argc ? argv[++*i] : ""))
         return EXIT_CODE_OK;
-    }
-    if (strcmp(verb, "verify") == 0 && strcmp(option, "--json") == 0) {
-        given->as_json = true;
-        return EXIT_CODE_OK;
-    }
-    bool until = rebuilds && strcmp(option, "--until") == 0;
-    bool generation = switches && strcmp(option, "--generation") == 0;
-    if (!until && !generation)
-        return command_usage("projection", "projection %s takes no '%s'", verb, option);
-    const char *value = *i + 1 < argc ? argv[++*i] : "";
-    if (until && !log_parse_time(&given->until_us, value))
-        return command_usage("projection", "--until wants " LOG_TIMES);
-    if (generation && !parse_generation(&given->generation, value))
-        return command_usage("projection", "--generation wants a generation's number");
-    return EXIT_CODE_OK;
+    return command_usage("projection", "%s wants %s", options[k].name, options[k].wants);
 }
 
 static int parse_arguments(struct projection_arguments *given, const char *verb, int argc,

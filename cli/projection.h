@@ -8,6 +8,7 @@ struct projection_arguments {
     const struct projection *projection;
     int64_t until_us;   // rebuild's; 0: to the end
     bool drop_former;   // rebuild's
+    bool from_outbox;   // rebuild's and verify's
     int32_t generation; // switch's
     bool as_json;       // verify's
 };

@@ -22,6 +22,7 @@ static struct fill_options begin(const struct settings *settings,
         .projection = given->projection,
         .progress = projection_bar_show,
         .context = &bar,
+        .from_outbox = given->from_outbox,
     };
 }
 

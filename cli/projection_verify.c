@@ -127,7 +127,8 @@ int projection_verify(const struct settings *settings, const struct projection_a
                  .projection = given->projection,
                  .progress = projection_bar_show,
                  .context = &bar,
-                 .cancelled = &interrupted},
+                 .cancelled = &interrupted,
+                 .from_outbox = given->from_outbox},
         .differs = given->as_json ? print_json : print_difference,
     };
     enum nova_status status = verify_run(&result, &options, &err);

@@ -37,9 +37,9 @@ struct worker {
     struct pg *pg; // NULL until the first connection
     struct books *books;
     struct keys *keys;
-    struct reader *reader; // NULL until the first attempt
-    int32_t generation;    // of the checkpoint
-    bool path_is_set;      // the search path is that generation's
+    struct feed *feed;  // NULL until the first attempt
+    int32_t generation; // of the checkpoint
+    bool path_is_set;   // the search path is that generation's
     struct hand hands[2];
     struct hand *hand;     // the batch that the machine is told of
     struct arena *attempt; // of one attempt to apply it
@@ -86,7 +86,7 @@ void worker_destroy(struct worker **worker)
     struct worker *w = *worker;
     if (!w)
         return;
-    reader_destroy(&w->reader);
+    feed_destroy(&w->feed);
     if (w->books)
         books_destroy(&w->books);
     pg_destroy(&w->pg);
@@ -250,17 +250,27 @@ static void worker_load(struct worker *worker)
 
 // ---- attach and read ----------------------------------------------------------------------------
 
+static enum nova_status worker_open(struct worker *worker, struct error *err)
+{
+    const struct worker_options *options = &worker->options;
+    const struct feed_options feed = {
+        .source = worker->source->service,
+        .connection = options->connection,
+        .durable = options->durable,
+        .outbox_url = options->outbox_urls != NULL ? options->outbox_urls[options->source] : NULL,
+        .until = worker_until(worker),
+    };
+    return worker->feed != NULL ? NOVA_OK : feed_create(&worker->feed, &feed, err);
+}
+
 static void worker_attach(struct worker *worker)
 {
     struct error *err = &worker->failure;
-    enum nova_status status = NOVA_OK;
-    if (!worker->reader)
-        status = reader_create(&worker->reader, worker->options.connection, worker->source->service,
-                               worker->options.durable, err);
+    enum nova_status status = worker_open(worker, err);
     worker->hands[0].is_filled = worker->hands[1].is_filled = false;
     worker->seen_beyond = false;
     if (status == NOVA_OK)
-        status = reader_seek(worker->reader, worker->state.checkpoint.n, err);
+        status = feed_seek(worker->feed, &worker->state.checkpoint, err);
     worker->quick = status == NOVA_OK;
     if (status != NOVA_OK) {
         inbox_has_failed(&worker->state);
@@ -304,7 +314,7 @@ static enum nova_status worker_look(struct worker *worker, bool idle, struct err
     int64_t now_ms = worker_now_ms();
     if (now_ms - worker->looked_ms < LOOK_EVERY_MS)
         return NOVA_OK;
-    enum nova_status status = reader_look(&look, worker->reader, err);
+    enum nova_status status = feed_look(&look, worker->feed, err);
     if (status != NOVA_OK)
         return status;
     worker->looked_ms = now_ms;
@@ -361,7 +371,7 @@ static void worker_fill(struct worker *worker, struct hand *hand, size_t most, i
 {
     arena_reset(hand->arena);
     hand->read = (struct reader_batch){NULL, 0};
-    hand->status = reader_next(&hand->read, worker->reader, most, wait_ms, &hand->failure);
+    hand->status = feed_next(&hand->read, worker->feed, most, wait_ms, &hand->failure);
     hand->batch = arena_alloc(hand->arena, hand->read.count * sizeof *hand->batch);
     for (size_t i = 0; i < hand->read.count; i++)
         decode_envelope(&hand->batch[i], &hand->read.messages[i].event,
@@ -427,7 +437,7 @@ static void worker_take(struct worker *worker)
 static enum nova_status worker_ack(struct worker *worker, struct error *err)
 {
     const struct reader_batch *read = &worker->hand->read;
-    return reader_ack(worker->reader, &read->messages[read->count - 1], err);
+    return feed_ack(worker->feed, &read->messages[read->count - 1], err);
 }
 
 // A fetch of many waits for all of them, so only what is there already is fetched like that; when

@@ -8,8 +8,8 @@
 #pragma once
 #include <stdatomic.h>
 
-#include "bus/reader.h"
 #include "inbox/consumer.h"
+#include "inbox/feed.h"
 #include "inbox/keys.h"
 #include "inbox/upcast.h"
 
@@ -21,6 +21,9 @@ struct worker_options {
     // The last position that is applied, one for each of the consumer's sources; what is behind it
     // is left alone, and the source counts as caught up. NULL: there is no end.
     const int64_t *until;
+    // With `until`: the URLs of the sources' outboxes, which are read instead of the streams; each
+    // up to a position that is published (feed.h). NULL: the streams.
+    const char *const *outbox_urls;
     const char *postgres_url;
     struct bus_connection *connection;
     const char *durable; // its JetStream consumer, the same name in each source's stream

@@ -53,6 +53,11 @@ static enum nova_status fill_connect(struct fill *fill, struct error *err)
     if (status == NOVA_OK)
         status = process_token_create(&fill->token, "operator_rpc", seed, err);
     fill->keys = (struct keys_rpc){fill->services, fill->token};
+    for (size_t i = 0; i < inbox_source_count(fill->consumer) && status == NOVA_OK; i++) {
+        fill->outboxes[i] = fill->outbox_urls[i];
+        status = access_postgres_url(fill->outbox_urls[i], settings,
+                                     fill->consumer->sources[i].service, "operator", err);
+    }
     return status;
 }
 
@@ -105,6 +110,7 @@ void fill_close(struct fill *fill)
     bus_connection_destroy(&fill->services);
     pg_destroy(&fill->pg);
     explicit_bzero(fill->url, sizeof fill->url);
+    explicit_bzero(fill->outbox_urls, sizeof fill->outbox_urls);
 }
 
 // ---- which one ----------------------------------------------------------------------------------
@@ -179,6 +185,27 @@ void fill_forget_durables(struct fill *fill)
 
 // ---- applying -----------------------------------------------------------------------------------
 
+enum nova_status fill_read_vector(struct fill *fill, struct pg *pg, struct error *err)
+{
+    char sql[SQL_BYTES];
+    enum nova_status status = NOVA_OK;
+    snprintf(sql, sizeof sql,
+             "SELECT COALESCE(max(position), 0) FROM %s.checkpoint WHERE consumer = $1"
+             " AND source = $2",
+             fill->consumer->service);
+    fill->is_bounded = true;
+    for (size_t i = 0; i < inbox_source_count(fill->consumer) && status == NOVA_OK; i++) {
+        struct pg_result *row = NULL;
+        const struct pg_param params[] = {pg_text(fill->consumer->name),
+                                          pg_text(fill->consumer->sources[i].service)};
+        status = pg_query(&row, pg, sql, params, 2, err);
+        if (status == NOVA_OK)
+            fill->until[i] = pg_get_int8(row, 0, 0);
+        pg_result_destroy(&row);
+    }
+    return status;
+}
+
 enum nova_status fill_begin(struct fill *fill, struct error *err)
 {
     const struct settings *settings = fill->options->settings;
@@ -197,6 +224,7 @@ enum nova_status fill_begin(struct fill *fill, struct error *err)
             .name = fill->name,
             .generation = fill->number,
             .until = fill->is_bounded ? fill->until : NULL,
+            .outbox_urls = fill->is_bounded && fill->reads_outboxes ? fill->outboxes : NULL,
             .postgres_url = fill->url,
             .connection = fill->streams,
             .durable = fill->durable,

@@ -30,6 +30,7 @@ struct fill_options {
     void (*progress)(void *context, const struct fill_progress *progress); // may be NULL
     void *context;
     const volatile sig_atomic_t *cancelled; // NULL: never
+    bool from_outbox; // what the live one has applied already is read from the outboxes
 };
 
 struct fill {
@@ -40,7 +41,10 @@ struct fill {
     int32_t number;
     char name[128], durable[128], url[ACCESS_URL_BYTES];
     bool is_bounded;
-    int64_t until[INBOX_SOURCES_MAX]; // the last position of each source that is applied
+    bool reads_outboxes; // only where each `until` is published
+    char outbox_urls[INBOX_SOURCES_MAX][ACCESS_URL_BYTES];
+    const char *outboxes[INBOX_SOURCES_MAX]; // the same
+    int64_t until[INBOX_SOURCES_MAX];        // the last position of each source that is applied
     struct pg *pg;
     struct bus_connection *streams, *services;
     struct process_token *token;
@@ -58,8 +62,11 @@ void fill_choose(struct fill *fill, int32_t number);
 // The number that a new one gets: of no other that there is.
 int32_t fill_next_number(const struct fill *fill);
 
-// Begins to apply the streams to it; with is_bounded, as far as `until` says. fill_pause lets a
-// batch under way end.
+// Sets the bounds to where the live consumer is, by that session's eyes.
+MUST_CHECK enum nova_status fill_read_vector(struct fill *fill, struct pg *pg, struct error *err);
+
+// Begins to apply the streams to it; with is_bounded, as far as `until` says, and then also from
+// the outboxes. fill_pause lets a batch under way end.
 MUST_CHECK enum nova_status fill_begin(struct fill *fill, struct error *err);
 void fill_pause(struct fill *fill);
 // One tick; *caught_up: nothing was pending in any stream a moment ago, or each bound was reached.

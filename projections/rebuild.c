@@ -98,6 +98,34 @@ static enum nova_status bound(struct fill *fill, int64_t until_us, struct error 
     return status;
 }
 
+// ---- applying -----------------------------------------------------------------------------------
+
+static enum nova_status apply(struct fill *fill, struct error *err)
+{
+    enum nova_status status = fill_begin(fill, err);
+    return status == NOVA_OK ? fill_catch_up(fill, err) : status;
+}
+
+// As far as the live one is, or less: all of that is published, and so settled.
+static enum nova_status apply_outboxes(struct fill *fill, struct error *err)
+{
+    int64_t until[INBOX_SOURCES_MAX];
+    bool was_bounded = fill->is_bounded;
+    memcpy(until, fill->until, sizeof until);
+    enum nova_status status = fill_read_vector(fill, fill->pg, err);
+    for (size_t i = 0; i < INBOX_SOURCES_MAX && was_bounded; i++)
+        if (fill->until[i] > until[i])
+            fill->until[i] = until[i];
+    fill->reads_outboxes = true;
+    if (status == NOVA_OK)
+        status = apply(fill, err);
+    fill_pause(fill);
+    fill->reads_outboxes = false;
+    fill->is_bounded = was_bounded;
+    memcpy(fill->until, until, sizeof until);
+    return status;
+}
+
 // ---- the whole ----------------------------------------------------------------------------------
 
 static enum nova_status drop_former(struct fill *fill, struct error *err)
@@ -121,10 +149,10 @@ enum nova_status rebuild_run(int32_t *out, const struct rebuild_options *options
         status = bound(&fill, options->until_us, err);
     if (status == NOVA_OK)
         status = fill_transact(&fill, make, err);
+    if (status == NOVA_OK && options->fill.from_outbox)
+        status = apply_outboxes(&fill, err);
     if (status == NOVA_OK)
-        status = fill_begin(&fill, err);
-    if (status == NOVA_OK)
-        status = fill_catch_up(&fill, err);
+        status = apply(&fill, err);
     if (status == NOVA_OK && options->until_us == 0)
         status = switch_over(&fill, err);
     fill_pause(&fill);
@@ -215,9 +243,7 @@ enum nova_status rebuild_back(const struct fill_options *options, int32_t number
     if (status == NOVA_OK)
         status = is_of_this_version(&fill, err);
     if (status == NOVA_OK)
-        status = fill_begin(&fill, err);
-    if (status == NOVA_OK)
-        status = fill_catch_up(&fill, err);
+        status = apply(&fill, err);
     if (status == NOVA_OK)
         status = switch_over(&fill, err);
     fill_pause(&fill);

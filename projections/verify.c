@@ -10,28 +10,6 @@
 
 enum { SQL_BYTES = 512, KEEP_EVERY_MS = 250 };
 
-// Where the live consumer stands, by that session's eyes.
-static enum nova_status read_vector(struct fill *fill, struct pg *pg, struct error *err)
-{
-    char sql[SQL_BYTES];
-    enum nova_status status = NOVA_OK;
-    snprintf(sql, sizeof sql,
-             "SELECT COALESCE(max(position), 0) FROM %s.checkpoint WHERE consumer = $1"
-             " AND source = $2",
-             fill->consumer->service);
-    fill->is_bounded = true;
-    for (size_t i = 0; i < inbox_source_count(fill->consumer) && status == NOVA_OK; i++) {
-        struct pg_result *row = NULL;
-        const struct pg_param params[] = {pg_text(fill->consumer->name),
-                                          pg_text(fill->consumer->sources[i].service)};
-        status = pg_query(&row, pg, sql, params, 2, err);
-        if (status == NOVA_OK)
-            fill->until[i] = pg_get_int8(row, 0, 0);
-        pg_result_destroy(&row);
-    }
-    return status;
-}
-
 static enum nova_status fold(struct fill *fill, struct error *err)
 {
     fill_pause(fill);
@@ -131,7 +109,7 @@ static enum nova_status verify_as_of_a_snapshot(struct verify_result *out, struc
     if (status == NOVA_OK)
         status = pg_exec(snapshot, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
     if (status == NOVA_OK)
-        status = read_vector(fill, snapshot, err);
+        status = fill_read_vector(fill, snapshot, err);
     if (status == NOVA_OK)
         status = fold(fill, err);
     if (status == NOVA_OK)
@@ -153,7 +131,7 @@ static enum nova_status verify_in_shadow(struct verify_result *out, struct fill 
                                          const struct verify_options *options, struct error *err)
 {
     struct error ignored;
-    enum nova_status status = read_vector(fill, fill->pg, err);
+    enum nova_status status = fill_read_vector(fill, fill->pg, err);
     if (status == NOVA_OK)
         status = fold(fill, err);
     if (status == NOVA_OK)
@@ -200,6 +178,8 @@ enum nova_status verify_run(struct verify_result *out, const struct verify_optio
         status = is_of_this_version(&fill, err);
     if (status == NOVA_OK) {
         fill_choose(&fill, fill_next_number(&fill));
+        fill.reads_outboxes =
+            options->fill.from_outbox; // the live one has seen all of it published
         status = fill_transact(&fill, make_shadow, err);
     }
     if (status == NOVA_OK)

@@ -144,6 +144,8 @@ def what_is_wrong_with_a_command_is_said_before_anything_begins():
                         (["rebuild", "post_view", "--until", "soon"], "--until wants a time"),
                         (["rebuild", "post_view", "--until", "-1h", "--drop-old"], "switches nothing"),
                         (["rebuild", "post_view", "--json"], "takes no '--json'"),
+                        (["rebuild", "post_view", "--from", "tape"], "--from wants stream or outbox"),
+                        (["switch", "post_view", "--from", "outbox"], "takes no '--from'"),
                         (["abort", "post_view", "search_index"], "one NAME"),
                         (["list", "--generation"], "only --json")):
         assert text in it.nova("projection", *words, code=2).stderr, words
@@ -276,6 +278,32 @@ def a_rebuild_until_a_time_holds_what_was_recorded_before_and_goes_on_later():
     assert "is half made, is at position" in said and "abort" in said, said
     assert rebuild() == half["generation"]
     assert all(map(indexed, before + after))
+    assert_equal()
+
+
+@case
+def a_rebuild_and_a_verification_rest_on_the_outboxes_alone_where_they_are_told_to():
+    """One event is another one in the outbox than in the stream: each says what it has read."""
+    made = post("twice told")
+    wait_for("the post", lambda: indexed(made))
+    event, = it.sql("select position, occurred_at from content.outbox where aggregate_id = %s", (made,))
+    lines, said = verify("search_index", "--from", "outbox")
+    assert lines == [] and "are what the log says" in said, lines
+    it.sql("update content.outbox set occurred_at = '2020-01-01Z' where position = %s", event[:1])
+    try:
+        assert_equal()  # with the stream
+        lines, said = verify("search_index", "--from", "outbox", code=1)
+        assert lines == [f"post ({made}) differs: created_at"], (lines, said)
+        before = generation()
+        assert rebuild("--from", "outbox") == before + 1
+        assert it.sql("select created_at = '2020-01-01Z' from search.post_index where post_id = %s",
+                      (made,)) == [(True,)]
+        assert_nothing_half_made()
+    finally:
+        it.sql("update content.outbox set occurred_at = %s where position = %s", event[::-1])
+    rebuild("--from", "outbox")
+    made = post("after that")
+    wait_for("live updates to go on", lambda: indexed(made))
     assert_equal()
 
 
