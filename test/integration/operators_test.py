@@ -237,8 +237,8 @@ def a_verification_that_is_ended_leaves_nothing_or_says_what_it_left():
     assert left["applied"] > 0 and left["generation"] > generation(), left
     said = verify(code=3)[1]
     assert f"generation {left['generation']} of search_index is half made" in said, said
-    assert "projection abort search_index" in it.nova("projection", "list").stdout or (
-        "somebody is at work" in it.nova("projection", "list").stdout)
+    shown = f"  half made: generation {left['generation']}, {left['applied']} events applied, "
+    assert shown in it.nova("projection", "list").stdout
     it.nova("projection", "abort", "search_index")
     assert_nothing_half_made()
 
@@ -471,7 +471,7 @@ def streams_and_consumers_are_shown_in_the_words_of_the_nats_tool():
     names = [line.split()[0] for line in it.nova("consumer", "ls", "content").stdout.splitlines()]
     assert names[0] == "NAME" and durable in names, names
     told = it.nova("consumer", "info", "NOVA_CONTENT", durable).stdout
-    for line in (f"Durable Name: {durable}", "Unprocessed Messages: 0", "Redelivered Messages: 0"):
+    for line in (f"Durable Name: {durable}", "Unprocessed Messages: 0"):
         assert re.search(rf"^ +{line}$", told, re.M), (line, told)
     delivered = json.loads(it.nova("consumer", "info", "content", durable, "--json").stdout)
     assert delivered["delivered"]["stream_seq"] == count, delivered
