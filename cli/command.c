@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/nearest.h"
+#include "cli/check_rules.h"
 
 enum owner { OWNER_OURS, OWNER_THEIRS };
 enum { OVERRIDES_MAX = 64, ARGUMENTS_MAX = 4096 };
@@ -218,7 +219,9 @@ int command_main(int argc, char **argv)
     call.options.override_count += call.overrides[0] ? 1 : 0;
     call.options.ports_may_change = strcmp(call.command->name, "up") == 0;
     if (settings_load(&settings, &call.options, &err) != NOVA_OK)
-        return command_failed(&err);
+        // To who reads a plugin's exit codes, 1 is a warning about Nova.
+        return strcmp(call.command->name, "check") == 0 ? (command_failed(&err), CHECK_UNKNOWN)
+                                                        : command_failed(&err);
     enum log_level level = LOG_LEVEL_INFO;
     if (log_level_parse(&level, settings_text(settings, SETTING_LOG_LEVEL)))
         log_set_level(level);

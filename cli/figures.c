@@ -7,7 +7,7 @@
 #include "base/timestamp.h"
 #include "bus/topology.h"
 #include "cli/client.h"
-#include "pg/pg.h"
+#include "cli/sessions.h"
 #include "projections/generation.h"
 
 enum { SQL_BYTES = 1024 };
@@ -135,8 +135,8 @@ void figures_print_happened(FILE *out, const json_t *happened)
 // ---- consumers ----------------------------------------------------------------------------------
 
 // One source of one consumer: its own books, and what lies behind them in the source's outbox.
-static enum nova_status consumer_json(json_t *list, const struct settings *settings,
-                                      const struct topology_reader *reader, struct error *err)
+enum nova_status figures_consumer(json_t *list, struct sessions *sessions,
+                                  const struct topology_reader *reader, struct error *err)
 {
     char sql[SQL_BYTES];
     struct pg *own = NULL, *source = NULL;
@@ -148,40 +148,42 @@ static enum nova_status consumer_json(json_t *list, const struct settings *setti
              " WHERE consumer = $1 AND source = $2",
              service, service);
     const struct pg_param params[] = {pg_text(reader->consumer), pg_text(reader->source)};
-    enum nova_status status = connect_operator(&own, settings, service, err);
+    enum nova_status status = sessions_of(&own, sessions, service, err);
     if (status == NOVA_OK)
         status = pg_query(&books, own, sql, params, 2, err);
     if (status == NOVA_OK)
-        status = connect_operator(&source, settings, reader->source, err);
+        status = sessions_of(&source, sessions, reader->source, err);
     if (status == NOVA_OK) {
         struct pg_param position = pg_int8(pg_get_int8(books, 0, 1));
         snprintf(sql, sizeof sql,
                  "SELECT count(*), COALESCE(extract(epoch FROM clock_timestamp() -"
-                 " min(recorded_at)), 0)::float8 FROM %s.outbox WHERE position > $1",
+                 " min(recorded_at)), 0)::float8, GREATEST(max(position), $1) FROM %s.outbox"
+                 " WHERE position > $1",
                  reader->source);
         status = pg_query(&behind, source, sql, &position, 1, err);
     }
     if (status == NOVA_OK)
-        json_array_append_new(list, json_pack("{ss ss sI sI sI sf sI}", "consumer",
+        json_array_append_new(list, json_pack("{ss ss sI sI sI sI sf sI}", "consumer",
                                               reader->consumer, "source", reader->source, "n",
                                               (json_int_t)pg_get_int8(books, 0, 0), "position",
-                                              (json_int_t)pg_get_int8(books, 0, 1), "lag_events",
+                                              (json_int_t)pg_get_int8(books, 0, 1), "head",
+                                              (json_int_t)pg_get_int8(behind, 0, 2), "lag_events",
                                               (json_int_t)pg_get_int8(behind, 0, 0), "lag_seconds",
                                               pg_get_float8(behind, 0, 1), "parked",
                                               (json_int_t)pg_get_int8(books, 0, 2)));
     pg_result_destroy(&books);
     pg_result_destroy(&behind);
-    pg_destroy(&own);
-    pg_destroy(&source);
     return status;
 }
 
 enum nova_status figures_consumers(json_t **out, const struct settings *settings, struct error *err)
 {
+    struct sessions sessions = {.settings = settings, .role = "operator", .name = "nova status"};
     enum nova_status status = NOVA_OK;
     *out = json_array();
     for (size_t i = 0; i < topology_reader_count() && status == NOVA_OK; i++)
-        status = consumer_json(*out, settings, topology_reader_at(i), err);
+        status = figures_consumer(*out, &sessions, topology_reader_at(i), err);
+    sessions_close(&sessions);
     return status;
 }
 

@@ -10,13 +10,20 @@
 
 #include "base/error.h"
 #include "base/settings.h"
+#include "bus/topology.h"
+#include "cli/sessions.h"
 
 // [{stream, service, events, bytes, outbox}]
 MUST_CHECK enum nova_status figures_streams(json_t **out, const struct settings *settings,
                                             struct error *err);
-// [{consumer, source, n, position, lag_events, lag_seconds, parked}]
+// [{consumer, source, n, position, head, lag_events, lag_seconds, parked}]; head: the position of
+// the source's last event.
 MUST_CHECK enum nova_status figures_consumers(json_t **out, const struct settings *settings,
                                               struct error *err);
+// The same for one of the topology's readers: appended to the list, with the operator's sessions.
+MUST_CHECK enum nova_status figures_consumer(json_t *list, struct sessions *sessions,
+                                             const struct topology_reader *reader,
+                                             struct error *err);
 // [{projection, service, consumer, generation, switched_at}]
 MUST_CHECK enum nova_status figures_projections(json_t **out, const struct settings *settings,
                                                 struct error *err);

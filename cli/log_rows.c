@@ -1,28 +1,7 @@
 // log_rows.c - see log_rows.h.
 #include "cli/log_rows.h"
 
-#include <string.h>
-
 #include "cli/client.h"
-
-// In the order of LOG_COLUMNS.
-enum column {
-    POSITION,
-    LOG_ID,
-    EVENT_ID,
-    TYPE,
-    AGGREGATE_TYPE,
-    AGGREGATE_ID,
-    VERSION,
-    ACTOR,
-    COMMAND_ID,
-    CORRELATION_ID,
-    CAUSATION_ID,
-    OCCURRED_AT,
-    RECORDED_AT,
-    TRACEPARENT,
-    PAYLOAD
-};
 
 enum nova_status log_connect(struct pg **out, const struct settings *settings, const char *service,
                              struct error *err)
@@ -32,25 +11,10 @@ enum nova_status log_connect(struct pg **out, const struct settings *settings, c
 
 struct event log_row_event(const struct pg_result *rows, size_t row)
 {
-    return (struct event){
-        .position = pg_get_int8(rows, row, POSITION),
-        .log_id = pg_get_uuid(rows, row, LOG_ID),
-        .event_id = pg_get_uuid(rows, row, EVENT_ID),
-        .type = pg_get_text(rows, row, TYPE),
-        .aggregate_type = pg_get_text(rows, row, AGGREGATE_TYPE),
-        .aggregate_id = pg_get_uuid(rows, row, AGGREGATE_ID),
-        .version = pg_get_int8(rows, row, VERSION),
-        .actor = pg_get_text(rows, row, ACTOR),
-        .command_id = pg_get_uuid(rows, row, COMMAND_ID),
-        .correlation_id = pg_get_uuid(rows, row, CORRELATION_ID),
-        .causation_id = pg_get_uuid(rows, row, CAUSATION_ID),
-        .occurred_at_us = pg_get_time_us(rows, row, OCCURRED_AT),
-        .recorded_at_us = pg_get_time_us(rows, row, RECORDED_AT),
-        .payload = pg_get_bytea(rows, row, PAYLOAD),
-    };
+    return event_row_of(rows, row);
 }
 
 const char *log_row_traceparent(const struct pg_result *rows, size_t row)
 {
-    return pg_get_text(rows, row, TRACEPARENT);
+    return event_row_traceparent(rows, row);
 }

@@ -3,13 +3,10 @@
 // Ownership: an event borrows the result it was taken from.
 // Errors:    PostgreSQL's, with the service's name.
 #pragma once
-#include "base/event.h"
 #include "base/settings.h"
-#include "pg/pg.h"
+#include "pg/event_row.h"
 
-#define LOG_COLUMNS                                                                                \
-    "position, log_id, event_id, type, aggregate_type, aggregate_id, version, actor, command_id,"  \
-    " correlation_id, causation_id, occurred_at, recorded_at, traceparent, payload"
+#define LOG_COLUMNS EVENT_ROW_COLUMNS
 
 MUST_CHECK enum nova_status log_connect(struct pg **out, const struct settings *settings,
                                         const char *service, struct error *err);

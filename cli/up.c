@@ -28,6 +28,7 @@
 #include "cli/restored.h"
 #include "cli/server.h"
 #include "cli/supervisor.h"
+#include "cli/up_read_models.h"
 #include "cli/up_sample.h"
 
 enum { LOOK_EVERY_MS = 100, READY_MS_MAX = 300000, STOP_MS_MAX = 90000, STARTS_MAX = 8 };
@@ -49,16 +50,24 @@ static const struct {
     {"sample", step_sample, true, false},        {"read models", step_read_models, true, false},
 };
 
-void up_progress(const struct up *up, const char *format, ...)
+int64_t up_clock_ms(void)
 {
-    (void)up;
-    if (!isatty(STDERR_FILENO))
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void up_progress(struct up *up, const char *format, ...)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    if (!terminal && !telling_is_due(&up->telling, up_clock_ms()))
         return;
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "\r\033[K  ");
+    fprintf(stderr, "%s  ", terminal ? "\r\033[K" : "");
     vfprintf(stderr, format, arguments);
     va_end(arguments);
+    fprintf(stderr, "%s", terminal ? "" : "\n");
     fflush(stderr);
 }
 
@@ -307,7 +316,9 @@ static enum nova_status wait_until_ready(struct up *up, bool servers, struct err
 {
     const char *what = servers ? "servers" : "processes";
     struct readiness now;
-    for (int waited_ms = 0;; waited_ms += LOOK_EVERY_MS) {
+    struct waiting waiting;
+    waiting_begin(&waiting, READY_MS_MAX, up_clock_ms());
+    for (;;) {
         look(&now, up->home, servers);
         if (!*now.waits_for)
             break;
@@ -318,7 +329,7 @@ static enum nova_status wait_until_ready(struct up *up, bool servers, struct err
         if (*now.failing)
             return error_set(err, NOVA_UNAVAILABLE, "%s ends again and again: ./nova logs %s",
                              now.failing, now.failing);
-        if (waited_ms >= READY_MS_MAX)
+        if (!waiting_goes_on(&waiting, (int64_t)now.ready, up_clock_ms()))
             return error_set(err, NOVA_DEADLINE_EXCEEDED, "not ready after %d s: %s",
                              READY_MS_MAX / 1000, now.waits_for);
         usleep(LOOK_EVERY_MS * 1000);
@@ -334,8 +345,8 @@ static void stop_supervisor(const struct up *up)
     pid_t supervisor = supervisor_find(up->home);
     if (!supervisor || kill(supervisor, SIGTERM) != 0)
         return;
-    for (int waited_ms = 0; supervisor_find(up->home) && waited_ms < STOP_MS_MAX;
-         waited_ms += LOOK_EVERY_MS)
+    int64_t until_ms = up_clock_ms() + STOP_MS_MAX;
+    while (supervisor_find(up->home) && up_clock_ms() < until_ms)
         usleep(LOOK_EVERY_MS * 1000);
 }
 
@@ -425,20 +436,14 @@ static void say_step(const char *name, const char *said, int64_t took_ms)
     fputc('\n', stderr);
 }
 
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static enum nova_status take_steps(struct up *up, struct error *err)
 {
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         if (up->running && !steps[i].when_running)
             continue;
-        int64_t began_ms = clock_ms();
+        int64_t began_ms = up_clock_ms();
         up->said[0] = '\0';
+        telling_begin(&up->telling, began_ms);
         up_progress(up, "%s", steps[i].name);
         enum nova_status status = steps[i].run(up, err);
         if (status != NOVA_OK) {
@@ -448,7 +453,7 @@ static enum nova_status take_steps(struct up *up, struct error *err)
                 stop_supervisor(up);
             return status;
         }
-        say_step(steps[i].name, up->said, clock_ms() - began_ms);
+        say_step(steps[i].name, up->said, up_clock_ms() - began_ms);
     }
     return NOVA_OK;
 }

@@ -17,13 +17,7 @@
 #include "cli/sample.h"
 #include "cli/server.h"
 
-enum {
-    LOOK_EVERY_MS = 100,
-    READ_MODELS_MS_MAX = 120000,
-    SETTLE_MS_MAX = 15000, // a long stream takes longer to look through: that is no trouble
-    GIVE_UP_S = 60,
-    TIMEOUT_S = 10,
-};
+enum { GIVE_UP_S = 60, TIMEOUT_S = 10 };
 
 static enum nova_status write_sample(const char *path, struct error *err)
 {
@@ -89,53 +83,6 @@ enum nova_status up_sample(struct up *up, struct error *err)
     return rename(path, done) == 0
                ? NOVA_OK
                : error_set(err, NOVA_UNAVAILABLE, "%s: %s", done, strerror(errno));
-}
-
-// What is ready may be of no use all the same. *settled: every relay follows its outbox.
-static enum nova_status look_for_trouble(bool *settled, const char *home, struct error *err)
-{
-    size_t i;
-    json_t *entry, *state = up_state(home);
-    enum nova_status status = NOVA_OK;
-    json_array_foreach(json_object_get(state, "processes"), i, entry)
-    {
-        const char *name = json_string_value(json_object_get(entry, "name"));
-        const char *said = json_string_value(json_object_get(entry, "status"));
-        const char *trouble = json_string_value(json_object_get(entry, "trouble"));
-        bool relay = name != NULL && strncmp(name, "relay/", 6) == 0;
-        if (relay && (said == NULL || strncmp(said, "following", 9) != 0))
-            *settled = false;
-        if (status == NOVA_OK && trouble != NULL && *trouble != '\0')
-            status = error_set(err, NOVA_FAILED_PRECONDITION, "runs, but %s %s: ./nova logs %s",
-                               name, trouble, name);
-    }
-    json_decref(state);
-    return status;
-}
-
-enum nova_status up_wait_for_read_models(struct up *up, struct error *err)
-{
-    for (int waited_ms = 0;; waited_ms += LOOK_EVERY_MS) {
-        json_t *consumers = NULL;
-        enum nova_status status = figures_consumers(&consumers, up->settings, err);
-        int64_t lag = figures_sum(consumers, "lag_events");
-        json_decref(consumers);
-        bool settled = true;
-        if (status == NOVA_OK)
-            status = look_for_trouble(&settled, up->home, err);
-        if (status != NOVA_OK)
-            return status;
-        if (lag == 0 && (settled || waited_ms >= SETTLE_MS_MAX))
-            break;
-        if (waited_ms >= READ_MODELS_MS_MAX)
-            return error_set(err, NOVA_DEADLINE_EXCEEDED,
-                             "%" PRId64 " events are not applied after %d s: ./nova status", lag,
-                             READ_MODELS_MS_MAX / 1000);
-        up_progress(up, "read models: %" PRId64 " events behind", lag);
-        usleep(LOOK_EVERY_MS * 1000);
-    }
-    snprintf(up->said, sizeof up->said, "caught up");
-    return NOVA_OK;
 }
 
 // ---- the summary --------------------------------------------------------------------------------

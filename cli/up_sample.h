@@ -7,7 +7,5 @@ MUST_CHECK enum nova_status up_sample(struct up *up, struct error *err);
 bool up_sample_is_done(const char *home);
 // Notes that this home gets none, unless it has it already.
 MUST_CHECK enum nova_status up_sample_never(const char *home, struct error *err);
-// Waits until every consumer has applied what is in the outboxes.
-MUST_CHECK enum nova_status up_wait_for_read_models(struct up *up, struct error *err);
 // Tells what there is, and one example of each thing to try next.
 void up_summarise(const struct up *up);

@@ -37,15 +37,16 @@ struct worker {
     struct pg *pg; // NULL until the first connection
     struct books *books;
     struct keys *keys;
-    struct reader *reader; // NULL until the first attempt
-    int32_t generation;    // of the checkpoint
-    bool path_is_set;      // the search path is that generation's
+    struct feed *feed;  // NULL until the first attempt
+    int32_t generation; // of the checkpoint
+    bool path_is_set;   // the search path is that generation's
     struct hand hands[2];
     struct hand *hand;     // the batch that the machine is told of
     struct arena *attempt; // of one attempt to apply it
     struct inbox_seen *seen;
     int64_t looked_ms;
-    bool quick; // more is likely there: fetch many without waiting
+    bool quick;       // more is likely there: fetch many without waiting
+    bool seen_beyond; // of the end that `until` sets
     struct inbox_state state;
     struct error failure;               // why the last step failed
     char refused[ERROR_TEXT_BYTES_MAX]; // why a handler last refused an event
@@ -85,7 +86,7 @@ void worker_destroy(struct worker **worker)
     struct worker *w = *worker;
     if (!w)
         return;
-    reader_destroy(&w->reader);
+    feed_destroy(&w->feed);
     if (w->books)
         books_destroy(&w->books);
     pg_destroy(&w->pg);
@@ -125,10 +126,24 @@ static void worker_note_failing(struct worker *worker)
     worker_note_failure(worker, "failing");
 }
 
+static int64_t worker_until(const struct worker *worker)
+{
+    const int64_t *until = worker->options.until;
+    return until != NULL ? until[worker->options.source] : INT64_MAX;
+}
+
+// Nothing is left to be applied before the end that `until` sets.
+static bool worker_is_at_end(const struct worker *worker)
+{
+    return worker->state.next == INBOX_DO_READ &&
+           (worker->seen_beyond || worker->state.checkpoint.position >= worker_until(worker));
+}
+
 static void worker_publish(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
     struct worker_status *status = &worker->status;
+    status->is_caught_up |= worker_is_at_end(worker);
     status->action = worker->state.next;
     status->why = worker->state.why;
     status->failing = worker->state.failing;
@@ -153,7 +168,8 @@ static void worker_publish_pending(struct worker *worker, int64_t pending)
     pthread_mutex_lock(&worker->lock);
     worker->status.pending = pending;
     worker->status.head_n = worker->state.checkpoint.n + (pending > 0 ? pending : 0);
-    worker->status.is_caught_up = pending == 0;
+    // With an end the relay may not have published all that lies before it.
+    worker->status.is_caught_up = pending == 0 && worker->options.until == NULL;
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -234,16 +250,27 @@ static void worker_load(struct worker *worker)
 
 // ---- attach and read ----------------------------------------------------------------------------
 
+static enum nova_status worker_open(struct worker *worker, struct error *err)
+{
+    const struct worker_options *options = &worker->options;
+    const struct feed_options feed = {
+        .source = worker->source->service,
+        .connection = options->connection,
+        .durable = options->durable,
+        .outbox_url = options->outbox_urls != NULL ? options->outbox_urls[options->source] : NULL,
+        .until = worker_until(worker),
+    };
+    return worker->feed != NULL ? NOVA_OK : feed_create(&worker->feed, &feed, err);
+}
+
 static void worker_attach(struct worker *worker)
 {
     struct error *err = &worker->failure;
-    enum nova_status status = NOVA_OK;
-    if (!worker->reader)
-        status = reader_create(&worker->reader, worker->options.connection, worker->source->service,
-                               worker->options.durable, err);
+    enum nova_status status = worker_open(worker, err);
     worker->hands[0].is_filled = worker->hands[1].is_filled = false;
+    worker->seen_beyond = false;
     if (status == NOVA_OK)
-        status = reader_seek(worker->reader, worker->state.checkpoint.n, err);
+        status = feed_seek(worker->feed, &worker->state.checkpoint, err);
     worker->quick = status == NOVA_OK;
     if (status != NOVA_OK) {
         inbox_has_failed(&worker->state);
@@ -287,7 +314,7 @@ static enum nova_status worker_look(struct worker *worker, bool idle, struct err
     int64_t now_ms = worker_now_ms();
     if (now_ms - worker->looked_ms < LOOK_EVERY_MS)
         return NOVA_OK;
-    enum nova_status status = reader_look(&look, worker->reader, err);
+    enum nova_status status = feed_look(&look, worker->feed, err);
     if (status != NOVA_OK)
         return status;
     worker->looked_ms = now_ms;
@@ -344,7 +371,7 @@ static void worker_fill(struct worker *worker, struct hand *hand, size_t most, i
 {
     arena_reset(hand->arena);
     hand->read = (struct reader_batch){NULL, 0};
-    hand->status = reader_next(&hand->read, worker->reader, most, wait_ms, &hand->failure);
+    hand->status = feed_next(&hand->read, worker->feed, most, wait_ms, &hand->failure);
     hand->batch = arena_alloc(hand->arena, hand->read.count * sizeof *hand->batch);
     for (size_t i = 0; i < hand->read.count; i++)
         decode_envelope(&hand->batch[i], &hand->read.messages[i].event,
@@ -383,6 +410,11 @@ static void worker_take(struct worker *worker)
     for (size_t i = 0; i < count; i++) {
         const struct decoded *decoded = &hand->batch[i];
         const struct event *event = &decoded->inbox.event;
+        if (event->position > worker_until(worker)) {
+            worker->seen_beyond = true;
+            count = i;
+            break;
+        }
         skipped += event->n <= worker->state.checkpoint.n;
         worker->seen[i] = (struct inbox_seen){
             .n = event->n,
@@ -405,7 +437,7 @@ static void worker_take(struct worker *worker)
 static enum nova_status worker_ack(struct worker *worker, struct error *err)
 {
     const struct reader_batch *read = &worker->hand->read;
-    return reader_ack(worker->reader, &read->messages[read->count - 1], err);
+    return feed_ack(worker->feed, &read->messages[read->count - 1], err);
 }
 
 // A fetch of many waits for all of them, so only what is there already is fetched like that; when
@@ -610,6 +642,12 @@ static void worker_wait(struct worker *worker, int64_t wait_ms)
         inbox_has_waited(&worker->state);
 }
 
+// At the end that `until` sets: until somebody stops it.
+static void worker_rest(void)
+{
+    nanosleep(&(struct timespec){0, WAIT_SLICE_MS * 1000000}, NULL);
+}
+
 bool worker_step(struct worker *worker)
 {
     struct inbox_step step = inbox_next(&worker->state);
@@ -621,7 +659,10 @@ bool worker_step(struct worker *worker)
         worker_attach(worker);
         break;
     case INBOX_DO_READ:
-        worker_read(worker);
+        if (worker_is_at_end(worker))
+            worker_rest();
+        else
+            worker_read(worker);
         break;
     case INBOX_DO_COMMIT:
         worker_commit(worker, &step);

@@ -8,8 +8,8 @@
 #pragma once
 #include <stdatomic.h>
 
-#include "bus/reader.h"
 #include "inbox/consumer.h"
+#include "inbox/feed.h"
 #include "inbox/keys.h"
 #include "inbox/upcast.h"
 
@@ -18,6 +18,12 @@ struct worker_options {
     size_t source;      // of consumer->sources
     const char *name;   // of the books: consumer->name, or a rebuild's with "@2" behind it
     int32_t generation; // a rebuild's; 0: the live one
+    // The last position that is applied, one for each of the consumer's sources; what is behind it
+    // is left alone, and the source counts as caught up. NULL: there is no end.
+    const int64_t *until;
+    // With `until`: the URLs of the sources' outboxes, which are read instead of the streams; each
+    // up to a position that is published (feed.h). NULL: the streams.
+    const char *const *outbox_urls;
     const char *postgres_url;
     struct bus_connection *connection;
     const char *durable; // its JetStream consumer, the same name in each source's stream
@@ -39,7 +45,7 @@ struct worker_status {
     int32_t generation;
     int64_t pending;   // events of the source that are not yet applied; -1: not known
     int64_t head_n;    // of the source, when it was last asked
-    bool is_caught_up; // the last look showed nothing pending
+    bool is_caught_up; // the last look showed nothing pending, or `until` is reached
     int64_t parked_events;
     int64_t unknown_events; // of types that this version does not know, since it was started
     uint32_t parked_aggregates;

@@ -7,11 +7,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "pg/event_row.h"
 
-#define COLUMNS                                                                                    \
-    "position, log_id, event_id, type, aggregate_type, aggregate_id, version, actor, command_id,"  \
-    " command_index, command_digest, correlation_id, causation_id, occurred_at, recorded_at,"      \
-    " traceparent, payload"
+#define COLUMNS EVENT_ROW_COLUMNS ", " EVENT_ROW_EXTRA
 
 void outbox_open(struct outbox *out, const char *service, struct pg *pg)
 {
@@ -117,27 +115,20 @@ static struct bytes outbox_copy(struct arena *arena, struct bytes bytes)
     return (struct bytes){arena_memdup(arena, bytes.data, bytes.len), bytes.len};
 }
 
+// The batch outlives the result.
 static void outbox_row_of(struct outbox_row *out, const struct pg_result *rows, size_t row,
                           struct arena *arena)
 {
-    const char *traceparent = pg_is_null(rows, row, 15) ? NULL : pg_get_text(rows, row, 15);
+    const char *traceparent = event_row_traceparent(rows, row);
+    struct event event = event_row_of(rows, row);
+    event.type = arena_strdup(arena, event.type);
+    event.aggregate_type = arena_strdup(arena, event.aggregate_type);
+    event.actor = arena_strdup(arena, event.actor);
+    event.payload = outbox_copy(arena, event.payload);
     *out = (struct outbox_row){
-        .event = {.position = pg_get_int8(rows, row, 0),
-                  .log_id = pg_get_uuid(rows, row, 1),
-                  .event_id = pg_get_uuid(rows, row, 2),
-                  .type = arena_strdup(arena, pg_get_text(rows, row, 3)),
-                  .aggregate_type = arena_strdup(arena, pg_get_text(rows, row, 4)),
-                  .aggregate_id = pg_get_uuid(rows, row, 5),
-                  .version = pg_get_int8(rows, row, 6),
-                  .actor = arena_strdup(arena, pg_get_text(rows, row, 7)),
-                  .command_id = pg_get_uuid(rows, row, 8),
-                  .correlation_id = pg_get_uuid(rows, row, 11),
-                  .causation_id = pg_get_uuid(rows, row, 12),
-                  .occurred_at_us = pg_get_time_us(rows, row, 13),
-                  .recorded_at_us = pg_get_time_us(rows, row, 14),
-                  .payload = outbox_copy(arena, pg_get_bytea(rows, row, 16))},
-        .extra = {.command_index = pg_get_int4(rows, row, 9),
-                  .command_digest = outbox_copy(arena, pg_get_bytea(rows, row, 10)),
+        .event = event,
+        .extra = {.command_index = event_row_command_index(rows, row),
+                  .command_digest = outbox_copy(arena, event_row_command_digest(rows, row)),
                   .traceparent = traceparent ? arena_strdup(arena, traceparent) : NULL},
     };
 }

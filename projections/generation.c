@@ -43,6 +43,27 @@ enum nova_status generation_read(struct generation *out, struct pg *pg,
     return status;
 }
 
+enum nova_status generation_others(struct generation_others *out, struct pg *pg,
+                                   const struct projection *projection,
+                                   const struct generation *generation, struct error *err)
+{
+    struct pg_result *row = NULL;
+    const struct pg_param params[] = {pg_text(projection->name), pg_int4(generation->live),
+                                      pg_int4(generation->previous)};
+    *out = (struct generation_others){0};
+    enum nova_status status = pg_query(
+        &row, pg,
+        "SELECT COALESCE(max(number) FILTER (WHERE number = $3), 0),"
+        " COALESCE(max(number) FILTER (WHERE number <> $3), 0) FROM"
+        " (SELECT substring(nspname FROM '_g([0-9]+)$')::integer AS number FROM pg_namespace"
+        " WHERE nspname ~ ('^' || $1 || '_g[0-9]+$')) AS every WHERE number <> $2",
+        params, 3, err);
+    if (status == NOVA_OK)
+        *out = (struct generation_others){pg_get_int4(row, 0, 0), pg_get_int4(row, 0, 1)};
+    pg_result_destroy(&row);
+    return status;
+}
+
 // Runs SQL as the service's owner, with the generation's schema first in the search path.
 static enum nova_status run_as_owner(struct pg *pg, const struct projection *projection,
                                      int32_t number, const char *sql, struct error *err)
@@ -75,6 +96,19 @@ static enum nova_status read_definition(char out[GENERATION_DEFINITION_BYTES], s
     if (pg_rows(rows) > 0)
         snprintf(out, GENERATION_DEFINITION_BYTES, "%s", pg_get_text(rows, 0, 0));
     pg_result_destroy(&rows);
+    return status;
+}
+
+enum nova_status generation_is_known(bool *known, struct pg *pg,
+                                     const struct projection *projection, int32_t number,
+                                     struct error *err)
+{
+    char schema[GENERATION_SCHEMA_BYTES];
+    char definition[GENERATION_DEFINITION_BYTES], there[GENERATION_DEFINITION_BYTES];
+    generation_schema(schema, projection, number);
+    generation_definition(definition, projection);
+    enum nova_status status = read_definition(there, pg, schema, err);
+    *known = strcmp(there, definition) == 0;
     return status;
 }
 

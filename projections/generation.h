@@ -17,7 +17,7 @@ enum { GENERATION_SCHEMA_BYTES = 64, GENERATION_DEFINITION_BYTES = 65 };
 
 struct generation {
     int32_t live;     // 0: none was made yet
-    int32_t previous; // 0: none
+    int32_t previous; // the one before, which may be gone; 0: none. Above `live` after a way back
     int64_t switched_at_us;
 };
 
@@ -29,6 +29,21 @@ void generation_definition(char out[GENERATION_DEFINITION_BYTES],
 
 MUST_CHECK enum nova_status generation_read(struct generation *out, struct pg *pg,
                                             const struct projection *projection, struct error *err);
+
+// Which schemas there are beside the live one's; 0: none.
+struct generation_others {
+    int32_t kept;      // the former one, as it was left
+    int32_t half_made; // of a rebuild or a verification that is at work, or was ended
+};
+MUST_CHECK enum nova_status generation_others(struct generation_others *out, struct pg *pg,
+                                              const struct projection *projection,
+                                              const struct generation *generation,
+                                              struct error *err);
+
+// *known: there is a schema of that number, of this binary's definition.
+MUST_CHECK enum nova_status generation_is_known(bool *known, struct pg *pg,
+                                                const struct projection *projection, int32_t number,
+                                                struct error *err);
 
 // Makes the first generation of every projection of these services that has none; services NULL:
 // of all. Run after the migrations; again, it changes nothing.

@@ -87,7 +87,9 @@ enum nova_status new_log_projections(const struct settings *settings, const char
     for (size_t i = 0; i < projection_count() && status == NOVA_OK; i++) {
         int32_t generation;
         const struct projection *projection = projection_at(i);
-        const struct rebuild_options options = {.settings = settings, .projection = projection};
+        // The former generation is of a log that is gone: there is no way back to it.
+        const struct rebuild_options options = {
+            .fill = {.settings = settings, .projection = projection}, .drop_former = true};
         if (!consumer_reads(projection->consumer, source))
             continue;
         told(projection->name);

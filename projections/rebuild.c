@@ -1,432 +1,271 @@
-// rebuild.c - see rebuild.h. The operator's roles do it: the operator of PostgreSQL writes the new
-// generation, the operator of the bus reads the streams, and operator_rpc asks for persons' keys.
+// rebuild.c - see rebuild.h.
 #include "projections/rebuild.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/access.h"
-#include "bus/topology.h"
-#include "inbox/books.h"
-#include "inbox/inbox.h"
-#include "inbox/keys_rpc.h"
-#include "projections/generation.h"
+#include "projections/switch.h"
 
-enum {
-    SQL_BYTES = 1024,
-    TICK_MS = 50,
-    LEASE_MS = 5000,
-    CONNECT_WAIT_MS = 10000,
-    HOLD_MS_MAX = 3000, // the live consumer waits this long; its lock gives up after 5 s
-    HOLDS_MAX = 100,
-    LOCK_MS_MAX = 2000,
-    STANDBY_MS_MAX = 2 * LEASE_MS,
-};
-
-struct rebuild {
-    const struct rebuild_options *options;
-    const struct inbox_consumer *consumer;
-    struct generation before;
-    int32_t number;
-    char name[128], durable[128], url[ACCESS_URL_BYTES];
-    struct pg *pg;
-    struct bus_connection *streams, *services;
-    struct process_token *token;
-    struct keys_rpc keys;
-    struct inbox *inbox;
-};
-
-static void sleep_ms(int64_t ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-}
-
-// ---- connections --------------------------------------------------------------------------------
-
-static enum nova_status connect_bus(struct bus_connection **out, char seed[PATH_MAX],
-                                    const struct settings *settings, const char *user,
-                                    struct error *err)
-{
-    char url[ACCESS_URL_BYTES];
-    enum nova_status status = access_nats_url(url, settings, err);
-    if (status == NOVA_OK)
-        status = access_nats_seed_path(seed, settings, user, err);
-    const struct bus_options options = {url, "nova rebuild", user, seed, CONNECT_WAIT_MS};
-    return status == NOVA_OK ? bus_connect(out, &options, err) : status;
-}
-
-static enum nova_status rebuild_connect(struct rebuild *rebuild, struct error *err)
-{
-    char seed[PATH_MAX];
-    const struct settings *settings = rebuild->options->settings;
-    enum nova_status status = seal_start(err);
-    if (status == NOVA_OK)
-        status = access_postgres_url(rebuild->url, settings, rebuild->consumer->service, "operator",
-                                     err);
-    if (status == NOVA_OK)
-        status = pg_connect(&rebuild->pg, rebuild->url, "nova rebuild", err);
-    if (status == NOVA_OK)
-        status = connect_bus(&rebuild->streams, seed, settings, "operator", err);
-    if (status == NOVA_OK)
-        status = connect_bus(&rebuild->services, seed, settings, "operator_rpc", err);
-    if (status == NOVA_OK)
-        status = process_token_create(&rebuild->token, "operator_rpc", seed, err);
-    rebuild->keys = (struct keys_rpc){rebuild->services, rebuild->token};
-    return status;
-}
-
-// Held until the connection ends, however it ends; before the generation's number is read, which
-// is live when another one is done. PostgreSQL may notice a moment late that a killed one is gone.
-static enum nova_status rebuild_lock(struct rebuild *rebuild, struct error *err)
-{
-    static const char sql[] =
-        "SELECT pg_try_advisory_lock(hashtextextended('nova rebuild ' || $1, 0))";
-    const struct pg_param name[] = {pg_text(rebuild->options->projection->name)};
-    int64_t began_ms = worker_now_ms();
-    enum nova_status status = NOVA_OK;
-    bool taken = false;
-    while (status == NOVA_OK && !taken && worker_now_ms() - began_ms < LOCK_MS_MAX) {
-        struct pg_result *rows = NULL;
-        status = pg_query(&rows, rebuild->pg, sql, name, 1, err);
-        taken = status == NOVA_OK && pg_get_bool(rows, 0, 0);
-        pg_result_destroy(&rows);
-        if (!taken)
-            sleep_ms(TICK_MS);
-    }
-    if (status == NOVA_OK && !taken)
-        status = error_set(err, NOVA_ABORTED, "another rebuild of %s is at work",
-                           rebuild->options->projection->name);
-    return status;
-}
+enum { SQL_BYTES = 512, DROPS_MAX = 6 };
 
 // ---- the next generation ------------------------------------------------------------------------
 
-// Runs SQL whose %s are the consumer's schema, with $1 the rebuild's name and $2 the consumer's.
-static enum nova_status run_books(struct rebuild *rebuild, const char *format, struct error *err)
-{
-    char sql[SQL_BYTES];
-    const char *service = rebuild->consumer->service;
-    const struct pg_param params[] = {pg_text(rebuild->name), pg_text(rebuild->consumer->name)};
-    snprintf(sql, sizeof sql, format, service, service);
-    return pg_query(NULL, rebuild->pg, sql, params, 2, err);
-}
-
-// A generation of another binary's tables was made anew, and begins at the beginning.
-static enum nova_status forget_books(struct rebuild *rebuild, struct error *err)
-{
-    enum nova_status status =
-        run_books(rebuild, "DELETE FROM %s.checkpoint WHERE consumer = $1 AND $2 <> ''", err);
-    return status == NOVA_OK
-               ? run_books(rebuild, "DELETE FROM %s.dead_letter WHERE consumer = $1 AND $2 <> ''",
-                           err)
-               : status;
-}
-
-// What rebuilds of other numbers left behind.
-static enum nova_status forget_others(struct rebuild *rebuild, struct error *err)
+// What generations of other numbers left behind.
+static enum nova_status forget_others(struct fill *fill, struct error *err)
 {
     static const char *const steps[] = {
         "DELETE FROM %s.checkpoint WHERE consumer LIKE $2 || '@%%' AND consumer <> $1",
         "DELETE FROM %s.dead_letter WHERE consumer LIKE $2 || '@%%' AND consumer <> $1"};
-    enum nova_status status = run_books(rebuild, steps[0], err);
-    return status == NOVA_OK ? run_books(rebuild, steps[1], err) : status;
+    enum nova_status status = fill_books(fill, steps[0], err);
+    return status == NOVA_OK ? fill_books(fill, steps[1], err) : status;
 }
 
-static enum nova_status make_in_transaction(struct rebuild *rebuild, struct error *err)
+// A generation of another binary's tables is made anew, and begins at the beginning.
+static enum nova_status make(struct fill *fill, struct error *err)
 {
     bool known = false;
-    const struct projection *projection = rebuild->options->projection;
-    enum nova_status status = forget_others(rebuild, err);
-    if (status == NOVA_OK && rebuild->before.previous > 0)
-        status = generation_drop(rebuild->pg, projection, rebuild->before.previous, err);
+    const struct projection *projection = fill->options->projection;
+    enum nova_status status = forget_others(fill, err);
+    if (status == NOVA_OK && fill->others.kept != 0)
+        status = generation_drop(fill->pg, projection, fill->others.kept, err);
     if (status == NOVA_OK)
-        status = generation_create(&known, rebuild->pg, projection, rebuild->number, err);
-    return status == NOVA_OK && !known ? forget_books(rebuild, err) : status;
+        status = generation_create(&known, fill->pg, projection, fill->number, err);
+    return status == NOVA_OK && !known ? fill_forget_books(fill, err) : status;
 }
 
-static enum nova_status rebuild_make(struct rebuild *rebuild, struct error *err)
+// ---- until a time -------------------------------------------------------------------------------
+
+// The last position of a source before the first one that was recorded at that time or later.
+// (Times of overlapping transactions are not in the order of their positions.)
+static enum nova_status last_before(int64_t *out, const struct settings *settings,
+                                    const char *source, int64_t until_us, struct error *err)
 {
-    const struct projection *projection = rebuild->options->projection;
-    enum nova_status status = generation_read(&rebuild->before, rebuild->pg, projection, err);
-    if (status == NOVA_OK && rebuild->before.live == 0)
-        status = error_set(err, NOVA_FAILED_PRECONDITION,
-                           "%s was never installed: ./nova db migrate", projection->name);
-    if (status != NOVA_OK)
-        return status;
-    rebuild->number = rebuild->before.live + 1;
-    snprintf(rebuild->name, sizeof rebuild->name, "%s@%" PRId32, rebuild->consumer->name,
-             rebuild->number);
-    status = pg_exec(rebuild->pg, "BEGIN", err);
+    char sql[SQL_BYTES], url[ACCESS_URL_BYTES];
+    struct pg *pg = NULL;
+    struct pg_result *row = NULL;
+    const struct pg_param params[] = {pg_time_us(until_us)};
+    snprintf(sql, sizeof sql,
+             "SELECT COALESCE(max(position), 0) FROM %s.outbox WHERE position < COALESCE((SELECT"
+             " min(position) FROM %s.outbox WHERE recorded_at >= $1), 9223372036854775807)",
+             source, source);
+    enum nova_status status = access_postgres_url(url, settings, source, "operator", err);
     if (status == NOVA_OK)
-        status = make_in_transaction(rebuild, err);
+        status = pg_connect(&pg, url, "nova rebuild", err);
+    explicit_bzero(url, sizeof url);
     if (status == NOVA_OK)
-        status = pg_exec(rebuild->pg, "COMMIT", err);
-    if (status != NOVA_OK)
-        pg_rollback(rebuild->pg);
+        status = pg_query(&row, pg, sql, params, 1, err);
+    if (status == NOVA_OK)
+        *out = pg_get_int8(row, 0, 0);
+    pg_result_destroy(&row);
+    pg_destroy(&pg);
+    return status;
+}
+
+static enum nova_status is_not_beyond(struct fill *fill, size_t source, struct error *err)
+{
+    char sql[SQL_BYTES];
+    struct pg_result *row = NULL;
+    const char *name = fill->consumer->sources[source].service;
+    const struct pg_param params[] = {pg_text(fill->name), pg_text(name)};
+    snprintf(sql, sizeof sql,
+             "SELECT COALESCE(max(position), 0) FROM %s.checkpoint WHERE consumer = $1"
+             " AND source = $2",
+             fill->consumer->service);
+    enum nova_status status = pg_query(&row, fill->pg, sql, params, 2, err);
+    int64_t position = status == NOVA_OK ? pg_get_int8(row, 0, 0) : 0;
+    pg_result_destroy(&row);
+    return position <= fill->until[source]
+               ? status
+               : error_set(err, NOVA_FAILED_PRECONDITION,
+                           "generation %" PRId32 " of %s, which is half made, is at position"
+                           " %" PRId64 " of %s, and that time was at %" PRId64
+                           ": ./nova projection abort %s",
+                           fill->number, fill->options->projection->name, position, name,
+                           fill->until[source], fill->options->projection->name);
+}
+
+static enum nova_status bound(struct fill *fill, int64_t until_us, struct error *err)
+{
+    enum nova_status status = NOVA_OK;
+    fill->is_bounded = true;
+    for (size_t i = 0; i < inbox_source_count(fill->consumer) && status == NOVA_OK; i++) {
+        status = last_before(&fill->until[i], fill->options->settings,
+                             fill->consumer->sources[i].service, until_us, err);
+        if (status == NOVA_OK)
+            status = is_not_beyond(fill, i, err);
+    }
     return status;
 }
 
 // ---- applying -----------------------------------------------------------------------------------
 
-static void rebuild_begin(struct rebuild *rebuild)
+static enum nova_status apply(struct fill *fill, struct error *err)
 {
-    const struct settings *settings = rebuild->options->settings;
-    for (char *c = strcpy(rebuild->durable, rebuild->consumer->name); *c != '\0'; c++)
-        if (*c == '/')
-            *c = '-';
-    strcat(rebuild->durable, "-rebuild");
-    rebuild->inbox = inbox_create(&(struct inbox_options){
-        .owner_name = "rebuild",
-        .worker = {
-            .consumer = rebuild->consumer,
-            .name = rebuild->name,
-            .generation = rebuild->number,
-            .postgres_url = rebuild->url,
-            .connection = rebuild->streams,
-            .durable = rebuild->durable,
-            .fetch_keys = keys_rpc_fetch,
-            .keys_context = &rebuild->keys,
-            .upcasters = upcasters,
-            .batch_max = (uint32_t)settings_int(settings, SETTING_INBOX_BATCH),
-            .retry_ms_max = settings_int(settings, SETTING_INBOX_RETRY_MS_MAX),
-            .lease_ms = LEASE_MS,
-        }});
+    enum nova_status status = fill_begin(fill, err);
+    return status == NOVA_OK ? fill_catch_up(fill, err) : status;
 }
 
-// One tick; *caught_up: nothing was pending in any stream a moment ago.
-static enum nova_status rebuild_tick(bool *caught_up, struct rebuild *rebuild, struct error *err)
+// As far as the live one is, or less: all of that is published, and so settled.
+static enum nova_status apply_outboxes(struct fill *fill, struct error *err)
 {
-    struct inbox_status status;
-    struct rebuild_progress progress = {.generation = rebuild->number};
-    enum nova_status ticked = inbox_tick(rebuild->inbox, err);
-    if (ticked == NOVA_OK)
-        ticked = bus_connection_check(rebuild->streams, err);
-    if (ticked == NOVA_OK)
-        ticked = bus_connection_check(rebuild->services, err);
-    if (ticked != NOVA_OK)
-        return ticked;
-    inbox_status(&status, rebuild->inbox);
-    *caught_up = status.active && status.source_count > 0;
-    for (size_t i = 0; i < status.source_count; i++) {
-        progress.applied += status.sources[i].checkpoint.n;
-        progress.all += status.sources[i].head_n;
-        *caught_up &= status.sources[i].is_caught_up;
-    }
-    if (!status.active || status.pending < 0)
-        progress.all = -1;
-    else if (progress.all < progress.applied)
-        progress.all = progress.applied;
-    if (rebuild->options->progress != NULL)
-        rebuild->options->progress(rebuild->options->context, &progress);
-    if (status.failing)
-        return error_set(err, NOVA_FAILED_PRECONDITION, "%s", status.trouble);
-    return NOVA_OK;
-}
-
-static enum nova_status rebuild_catch_up(struct rebuild *rebuild, struct error *err)
-{
-    bool caught_up = false;
-    int64_t began_ms = worker_now_ms();
-    struct inbox_status status;
-    for (;;) {
-        enum nova_status ticked = rebuild_tick(&caught_up, rebuild, err);
-        if (ticked != NOVA_OK || caught_up)
-            return ticked;
-        inbox_status(&status, rebuild->inbox);
-        if (!status.active && worker_now_ms() - began_ms > STANDBY_MS_MAX)
-            return error_set(err, NOVA_ABORTED, "another rebuild of %s is at work",
-                             rebuild->options->projection->name);
-        sleep_ms(TICK_MS);
-    }
-}
-
-// ---- switching ----------------------------------------------------------------------------------
-
-// Where each source's stream ends now.
-static enum nova_status source_ends(int64_t *ends, const char **services, struct rebuild *rebuild,
-                                    struct error *err)
-{
-    jsCtx *js = NULL;
-    size_t count = inbox_source_count(rebuild->consumer);
-    enum nova_status status = bus_jetstream(&js, rebuild->streams, err);
-    for (size_t i = 0; i < count && status == NOVA_OK; i++) {
-        jsStreamInfo *info = NULL;
-        jsErrCode code = 0;
-        services[i] = rebuild->consumer->sources[i].service;
-        const char *stream = topology_stream_of(services[i]);
-        natsStatus s = js_GetStreamInfo(&info, js, stream, NULL, &code);
-        if (s != NATS_OK)
-            status = error_set_transient(err, NOVA_UNAVAILABLE, "asking for %s: %s", stream,
-                                         natsStatus_GetText(s));
-        else
-            ends[i] = (int64_t)info->State.LastSeq;
-        jsStreamInfo_Destroy(info);
-    }
-    jsCtx_Destroy(js);
-    return status;
-}
-
-// True when the new generation is nowhere behind the live one, whose lock we hold; nor behind the
-// end of its stream, where the live one stands beyond it: on events of a log that is gone.
-static enum nova_status is_not_behind(bool *out, struct rebuild *rebuild, struct error *err)
-{
-    char sql[SQL_BYTES];
-    int64_t ends[INBOX_SOURCES_MAX];
-    const char *services[INBOX_SOURCES_MAX];
-    struct pg_result *rows = NULL;
-    const char *service = rebuild->consumer->service;
-    size_t count = inbox_source_count(rebuild->consumer);
-    struct arena *arena = arena_create();
-    enum nova_status status = source_ends(ends, services, rebuild, err);
-    snprintf(sql, sizeof sql,
-             "SELECT NOT EXISTS (SELECT FROM %s.checkpoint AS live JOIN unnest($3::text[],"
-             " $4::bigint[]) AS stream (source, last_n) USING (source) WHERE consumer = $2 AND"
-             " NOT EXISTS (SELECT FROM %s.checkpoint AS next WHERE next.consumer = $1"
-             " AND next.source = live.source AND next.partition_from = live.partition_from"
-             " AND (next.n >= least(live.n, stream.last_n) OR live.n = 0)))",
-             service, service);
-    if (status == NOVA_OK) {
-        const struct pg_param params[] = {pg_text(rebuild->name), pg_text(rebuild->consumer->name),
-                                          pg_text_array(arena, services, count),
-                                          pg_int8_array(arena, ends, count)};
-        status = pg_query(&rows, rebuild->pg, sql, params, 4, err);
-    }
-    *out = status == NOVA_OK && pg_get_bool(rows, 0, 0);
-    pg_result_destroy(&rows);
-    arena_destroy(&arena);
-    return status;
-}
-
-static enum nova_status switch_books(struct rebuild *rebuild, struct error *err)
-{
-    static const char *const steps[] = {
-        "UPDATE %s.checkpoint AS live SET log_id = next.log_id, position = next.position,"
-        " n = next.n, event_id = next.event_id, generation = next.generation"
-        " FROM %s.checkpoint AS next WHERE next.consumer = $1 AND live.consumer = $2 AND "
-        "next.source = live.source"
-        " AND next.partition_from = live.partition_from",
-        "DELETE FROM %s.checkpoint WHERE consumer = $1 AND $2 <> ''",
-        "DELETE FROM %s.dead_letter WHERE consumer = $2 AND $1 <> ''",
-        "UPDATE %s.dead_letter SET consumer = $2 WHERE consumer = $1",
-    };
-    enum nova_status status = NOVA_OK;
-    for (size_t i = 0; i < sizeof steps / sizeof *steps && status == NOVA_OK; i++)
-        status = run_books(rebuild, steps[i], err);
-    return status;
-}
-
-static enum nova_status switch_generation(struct rebuild *rebuild, struct error *err)
-{
-    char sql[SQL_BYTES];
-    const struct projection *projection = rebuild->options->projection;
-    snprintf(sql, sizeof sql,
-             "UPDATE %s.generation SET previous = $2, generation = $3,"
-             " switched_at = clock_timestamp() WHERE projection = $1 AND generation = $2",
-             rebuild->consumer->service);
-    const struct pg_param params[] = {pg_text(projection->name), pg_int4(rebuild->before.live),
-                                      pg_int4(rebuild->number)};
-    struct pg_result *rows = NULL;
-    enum nova_status status = pg_query(&rows, rebuild->pg, sql, params, 3, err);
-    if (status == NOVA_OK && pg_affected(rows) != 1)
-        status = error_set(err, NOVA_ABORTED, "another rebuild of %s was first", projection->name);
-    pg_result_destroy(&rows);
+    int64_t until[INBOX_SOURCES_MAX];
+    bool was_bounded = fill->is_bounded;
+    memcpy(until, fill->until, sizeof until);
+    enum nova_status status = fill_read_vector(fill, fill->pg, err);
+    for (size_t i = 0; i < INBOX_SOURCES_MAX && was_bounded; i++)
+        if (fill->until[i] > until[i])
+            fill->until[i] = until[i];
+    fill->reads_outboxes = true;
     if (status == NOVA_OK)
-        status = generation_show(rebuild->pg, projection, rebuild->number, err);
-    return status == NOVA_OK ? switch_books(rebuild, err) : status;
-}
-
-// Holds the live consumer, lets the new generation pass it, and switches. *switched false: it did
-// not come as far in time, and the live consumer goes on.
-static enum nova_status switch_in_transaction(bool *switched, struct rebuild *rebuild,
-                                              struct error *err)
-{
-    char hold[SQL_BYTES];
-    bool ready = false, caught_up;
-    const struct pg_param name[] = {pg_text(rebuild->consumer->name)};
-    int64_t began_ms = worker_now_ms();
-    snprintf(hold, sizeof hold, BOOKS_HOLD_SQL, rebuild->consumer->service);
-    enum nova_status status = pg_query(NULL, rebuild->pg, hold, name, 1, err);
-    while (status == NOVA_OK && !ready && worker_now_ms() - began_ms < HOLD_MS_MAX) {
-        status = rebuild_tick(&caught_up, rebuild, err);
-        if (status == NOVA_OK)
-            status = is_not_behind(&ready, rebuild, err);
-        if (status == NOVA_OK && !ready)
-            sleep_ms(TICK_MS / 5);
-    }
-    if (status != NOVA_OK || !ready)
-        return status;
-    inbox_destroy(&rebuild->inbox); // its last batch is committed, or was never applied
-    status = switch_generation(rebuild, err);
-    *switched = status == NOVA_OK;
-    return status;
-}
-
-static enum nova_status rebuild_switch(struct rebuild *rebuild, struct error *err)
-{
-    bool switched = false;
-    enum nova_status status = NOVA_OK;
-    for (int i = 0; i < HOLDS_MAX && status == NOVA_OK && !switched; i++) {
-        status = pg_exec(rebuild->pg, "BEGIN", err);
-        if (status == NOVA_OK)
-            status = switch_in_transaction(&switched, rebuild, err);
-        if (status == NOVA_OK && switched)
-            status = pg_exec(rebuild->pg, "COMMIT", err);
-        if (status != NOVA_OK || !switched)
-            pg_rollback(rebuild->pg);
-        bool again = status != NOVA_OK && err->transient && rebuild->inbox != NULL;
-        status = again ? NOVA_OK : status; // the lock was not to be had in time
-        if (status == NOVA_OK && !switched)
-            status = rebuild_catch_up(rebuild, err);
-    }
-    if (status == NOVA_OK && !switched)
-        status = error_set(err, NOVA_ABORTED,
-                           "the new generation never came as far as the live one; the old one "
-                           "stays: run it again when less is written");
+        status = apply(fill, err);
+    fill_pause(fill);
+    fill->reads_outboxes = false;
+    fill->is_bounded = was_bounded;
+    memcpy(fill->until, until, sizeof until);
     return status;
 }
 
 // ---- the whole ----------------------------------------------------------------------------------
 
-// The streams need not remember a reader that is done.
-static void forget_durables(struct rebuild *rebuild)
+static enum nova_status drop_former(struct fill *fill, struct error *err)
 {
-    jsCtx *js = NULL;
-    struct error ignored;
-    if (rebuild->streams == NULL || bus_jetstream(&js, rebuild->streams, &ignored) != NOVA_OK)
-        return;
-    for (size_t i = 0; i < inbox_source_count(rebuild->consumer); i++)
-        js_DeleteConsumer(js, topology_stream_of(rebuild->consumer->sources[i].service),
-                          rebuild->durable, NULL, NULL);
-    jsCtx_Destroy(js);
+    char sql[SQL_BYTES];
+    const struct pg_param name[] = {pg_text(fill->options->projection->name)};
+    snprintf(sql, sizeof sql, "UPDATE %s.generation SET previous = NULL WHERE projection = $1",
+             fill->consumer->service);
+    enum nova_status status = fill_drop(fill, err);
+    return status == NOVA_OK ? pg_query(NULL, fill->pg, sql, name, 1, err) : status;
 }
 
 enum nova_status rebuild_run(int32_t *out, const struct rebuild_options *options, struct error *err)
 {
-    struct rebuild rebuild = {.options = options, .consumer = options->projection->consumer};
-    enum nova_status status = rebuild_connect(&rebuild, err);
+    struct fill fill;
+    enum nova_status status = fill_open(&fill, &options->fill, err);
     if (status == NOVA_OK)
-        status = rebuild_lock(&rebuild, err);
+        fill_choose(&fill,
+                    fill.others.half_made != 0 ? fill.others.half_made : fill_next_number(&fill));
+    if (status == NOVA_OK && options->until_us != 0)
+        status = bound(&fill, options->until_us, err);
     if (status == NOVA_OK)
-        status = rebuild_make(&rebuild, err);
+        status = fill_transact(&fill, make, err);
+    if (status == NOVA_OK && options->fill.from_outbox)
+        status = apply_outboxes(&fill, err);
+    if (status == NOVA_OK)
+        status = apply(&fill, err);
+    if (status == NOVA_OK && options->until_us == 0)
+        status = switch_over(&fill, err);
+    fill_pause(&fill);
+    if (status == NOVA_OK)
+        fill_forget_durables(&fill);
+    *out = fill.number;
+    if (status == NOVA_OK && options->until_us == 0 && options->drop_former) {
+        fill_choose(&fill, fill.before.live);
+        // A query that began before the switch may still read it, for as long as it is given.
+        status = fill_transact(&fill, drop_former, err);
+        for (int i = 1; i < DROPS_MAX && status != NOVA_OK && err->transient; i++)
+            status = fill_transact(&fill, drop_former, err);
+        if (status != NOVA_OK)
+            error_while(err, "generation %" PRId32 " is live; dropping the former one", *out);
+    }
+    fill_close(&fill);
+    return status;
+}
+
+// ---- back to a kept one -------------------------------------------------------------------------
+
+static enum nova_status is_the_kept_one(struct fill *fill, int32_t number, struct error *err)
+{
+    const char *name = fill->options->projection->name;
+    if (number == fill->before.live)
+        return error_set(err, NOVA_FAILED_PRECONDITION, "generation %" PRId32 " of %s is live",
+                         number, name);
+    if (number == fill->others.half_made)
+        return error_set(err, NOVA_FAILED_PRECONDITION,
+                         "generation %" PRId32 " of %s is half made: ./nova projection rebuild %s",
+                         number, name, name);
+    if (number == fill->others.kept)
+        return NOVA_OK;
+    if (fill->others.kept == 0)
+        return error_set(err, NOVA_NOT_FOUND,
+                         "no generation of %s but the live one, %" PRId32
+                         ", is left: ./nova projection rebuild %s",
+                         name, fill->before.live, name);
+    return error_set(err, NOVA_NOT_FOUND,
+                     "generation %" PRId32 " of %s is gone; %" PRId32 " is kept", number, name,
+                     fill->others.kept);
+}
+
+// Without its own checkpoints nobody knows what it lacks.
+static enum nova_status has_books(struct fill *fill, struct error *err)
+{
+    char sql[SQL_BYTES];
+    struct pg_result *row = NULL;
+    const struct pg_param params[] = {pg_text(fill->name), pg_int4(fill->number)};
+    snprintf(sql, sizeof sql,
+             "SELECT count(DISTINCT source) FROM %s.checkpoint WHERE consumer = $1"
+             " AND generation = $2",
+             fill->consumer->service);
+    enum nova_status status = pg_query(&row, fill->pg, sql, params, 2, err);
+    if (status == NOVA_OK && pg_get_int8(row, 0, 0) != (int64_t)inbox_source_count(fill->consumer))
+        status = error_set(err, NOVA_FAILED_PRECONDITION,
+                           "it is not known how far generation %" PRId32 " of %s is: ./nova"
+                           " projection rebuild %s",
+                           fill->number, fill->options->projection->name,
+                           fill->options->projection->name);
+    pg_result_destroy(&row);
+    return status;
+}
+
+static enum nova_status is_of_this_version(struct fill *fill, struct error *err)
+{
+    bool known = false;
+    const struct projection *projection = fill->options->projection;
+    enum nova_status status = generation_is_known(&known, fill->pg, projection, fill->number, err);
+    return status != NOVA_OK || known
+               ? status
+               : error_set(err, NOVA_FAILED_PRECONDITION,
+                           "generation %" PRId32 " of %s has the tables of another version, which "
+                           "this one cannot keep up to date: ./nova projection rebuild %s",
+                           fill->number, projection->name, projection->name);
+}
+
+enum nova_status rebuild_back(const struct fill_options *options, int32_t number, struct error *err)
+{
+    struct fill fill;
+    enum nova_status status = fill_open(&fill, options, err);
+    if (status == NOVA_OK)
+        status = is_the_kept_one(&fill, number, err);
     if (status == NOVA_OK) {
-        rebuild_begin(&rebuild);
-        status = rebuild_catch_up(&rebuild, err);
+        fill_choose(&fill, number);
+        status = has_books(&fill, err);
     }
     if (status == NOVA_OK)
-        status = rebuild_switch(&rebuild, err);
-    if (rebuild.inbox != NULL)
-        inbox_destroy(&rebuild.inbox);
+        status = is_of_this_version(&fill, err);
     if (status == NOVA_OK)
-        forget_durables(&rebuild);
-    *out = rebuild.number;
-    process_token_destroy(&rebuild.token);
-    bus_connection_destroy(&rebuild.streams);
-    bus_connection_destroy(&rebuild.services);
-    pg_destroy(&rebuild.pg);
-    explicit_bzero(rebuild.url, sizeof rebuild.url);
+        status = apply(&fill, err);
+    if (status == NOVA_OK)
+        status = switch_over(&fill, err);
+    fill_pause(&fill);
+    if (status == NOVA_OK)
+        fill_forget_durables(&fill);
+    fill_close(&fill);
+    return status;
+}
+
+// ---- discarded ----------------------------------------------------------------------------------
+
+enum nova_status rebuild_abort(int32_t *out, const struct fill_options *options, struct error *err)
+{
+    struct fill fill;
+    enum nova_status status = fill_open(&fill, options, err);
+    *out = status == NOVA_OK ? fill.others.half_made : 0;
+    if (*out != 0) {
+        fill_choose(&fill, *out);
+        status = fill_transact(&fill, fill_drop, err);
+        if (status == NOVA_OK)
+            fill_forget_durables(&fill);
+    }
+    fill_close(&fill);
     return status;
 }

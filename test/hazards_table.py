@@ -271,8 +271,27 @@ INBOX = [
            integration/rebuild_test/both_generations_are_equal_after_the_switch"""),
     Row("a_rebuild_killed",
         "Rebuild killed half-way",
-        "resumes or is discarded",
-        "integration/rebuild_test/a_rebuild_that_was_killed_can_be_run_again"),
+        "resumes or is discarded; ten kills at drawn moments, and the result equals an undisturbed one",
+        """integration/rebuild_test/a_rebuild_that_was_killed_can_be_run_again
+           integration/rebuild_test/a_rebuild_that_is_killed_inside_its_switch_changes_nothing
+           integration/operators_test/a_rebuild_is_discarded_by_abort_and_not_while_it_is_at_work"""),
+    Row("back_to_a_former_read_model",
+        "Going back to the read model of before a rebuild: it lacks what happened since, or nobody knows "
+        "what, or it holds somebody who was deleted meanwhile",
+        "it catches up before it is live, resumes when it is killed, takes its dead letters along; it is "
+        "refused once it is gone, and it goes with a deleted person",
+        """integration/operators_test/a_kept_generation_catches_up_before_it_is_live_again
+           integration/operators_test/a_way_back_that_was_killed_goes_on_where_it_was
+           integration/operators_test/parked_events_stay_with_their_generation
+           integration/operators_test/a_kept_generation_goes_with_a_deleted_person_and_the_way_back_is_refused"""),
+    Row("a_read_model_that_drifted",
+        "A read model is not what the log says: a row changed by hand, lost, added, or made by a handler "
+        "of before",
+        "every such row is named, as of one vector of positions, while the read model goes on",
+        """integration/operators_test/an_honest_read_model_is_what_the_log_says
+           integration/operators_test/each_row_that_was_changed_removed_or_added_is_named
+           integration/operators_test/a_read_model_is_verified_while_it_goes_on
+           integration/operators_test/a_verification_that_is_ended_leaves_nothing_or_says_what_it_left"""),
     Row("old_events_meet_new_code",
         "Old events meet new code",
         "upcasters; every schema version ever written is in a corpus that is read in the tests",

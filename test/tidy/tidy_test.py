@@ -30,9 +30,11 @@ MAY_INCLUDE = {
 # Pure files decide only; they include nothing that does I/O.
 PURE = ["outbox-relay/settle.h", "outbox-relay/settle.c", "outbox-relay/relay_state.h",
         "outbox-relay/relay_state.c", "outbox-relay/recover_plan.h",
-        "outbox-relay/recover_plan.c", "cli/supervise.h", "cli/supervise.c",
+        "outbox-relay/recover_plan.c", "cli/supervise.h", "cli/supervise.c", "cli/waiting.h",
+        "cli/waiting.c", "cli/check_rules.h", "cli/check_rules.c", "cli/projection_state.h",
+        "cli/projection_state.c",
         "inbox/inbox_state.h", "inbox/inbox_state.c",
-        "aggregates/runtime/group.h", "aggregates/runtime/group.c"]
+         "aggregates/runtime/group.h", "aggregates/runtime/group.c"]
 PURE_FOLDERS = ["audit", "aggregates/core", "aggregates/identity", "aggregates/content",
                 "aggregates/communication"]
 IO_HEADERS = re.compile(
