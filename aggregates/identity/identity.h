@@ -6,7 +6,8 @@
 //             RequestPasswordReset -> no event: a token is sent by e-mail
 //             ResetPassword -> user.password_changed, and session.revoked of each open session
 //             DeleteUser -> user.deleted and session.revoked of each open session
-//   session   Login -> session.started, and session.revoked of those that are too many
+//   session   Login -> session.started, and session.revoked of those that are too many; user.locked
+//             when the password was wrong too often, user.unlocked when it was right after that
 //             RefreshToken -> session.refreshed; session.revoked when the token is an old one
 //             Logout, RevokeSession, RevokeAllSessions -> session.revoked
 //
@@ -87,6 +88,13 @@ struct refresh_fact {
     int64_t generation;
 };
 
+// What the service found of a Login beside its password (docs/decisions/0038).
+struct attempt_fact {
+    bool failed;        // the password was wrong; nobody's login fails as well
+    bool locks;         // it is the failure from which on strangers wait the longest
+    bool from_stranger; // not from a device of the user's that was known before
+};
+
 // What a token that was sent by e-mail says, and what the service found of it.
 struct mail_token_fact {
     bool well_formed; // for this purpose
@@ -104,7 +112,8 @@ struct identity_facts {
     bool password_leaked;    // these
     bool password_hash_ok;   // ImportUser; also when none was given
     bool password_matches;   // Login and ChangePassword
-    struct uuid login_user_id;
+    struct uuid login_user_id; // nil: nobody has that name
+    struct attempt_fact attempt; // Login
     struct uuid mail_user_id; // of a request for an e-mail: who has the address; nil: nobody
     bool mail_is_full;        // MAIL_WAITING_MAX e-mails wait
     struct mail_token_fact mail_token; // ResetPassword and VerifyEmail
@@ -118,6 +127,7 @@ struct identity_facts {
 
 struct user_state {
     uint8_t exists, deleted, has_password;
+    uint8_t locked; // for strangers
     int64_t handle_changed_at_us; // 0: never since the registration
 };
 struct session_state {

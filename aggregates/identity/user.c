@@ -20,6 +20,10 @@ static void user_evolve(void *state, const struct recorded *event)
             user->handle_changed_at_us = event->occurred_at_us;
     } else if (strcmp(event->type->type, "user.password_changed") == 0) {
         user->has_password = 1;
+    } else if (strcmp(event->type->type, "user.locked") == 0) {
+        user->locked = 1;
+    } else if (strcmp(event->type->type, "user.unlocked") == 0) {
+        user->locked = 0;
     } else if (strcmp(event->type->type, "user.deleted") == 0) {
         user->deleted = 1;
     }
@@ -29,6 +33,7 @@ static const struct state_field user_fields[] = {
     STATE_FIELD(user_state, STATE_FLAG, exists),
     STATE_FIELD(user_state, STATE_FLAG, deleted),
     STATE_FIELD(user_state, STATE_FLAG, has_password),
+    STATE_FIELD(user_state, STATE_FLAG, locked),
     STATE_FIELD(user_state, STATE_TIME, handle_changed_at_us),
 };
 
@@ -36,7 +41,7 @@ const struct aggregate_type user_aggregate = {
     .service = "identity",
     .name = "user",
     .state_bytes = sizeof(struct user_state),
-    .state_version = 2,
+    .state_version = 3,
     .evolve = user_evolve,
     .fields = user_fields,
     .field_count = sizeof user_fields / sizeof *user_fields,

@@ -19,6 +19,8 @@ static void password_emit_changed(struct decision *decision, const char *reason)
     changed->reason = (char *)(uintptr_t)reason;
     decision_emit(decision, user, "user.password_changed", &changed->base, NULL, NULL);
     session_emit_all_revoked(decision, 1, &user->id, "password_changed");
+    lock_emit_unlocked(decision, user,
+                       strcmp(reason, "reset") == 0 ? "password_reset" : "password_changed");
 }
 
 // ---- RequestPasswordReset -----------------------------------------------------------------------
