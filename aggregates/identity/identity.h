@@ -1,6 +1,9 @@
 // identity.h - the aggregates of identity: user and session.
 //
-//   user      Register, ImportUser -> user.created; UpdateUser -> user.updated;
+//   user      Register, ImportUser -> user.created; Register with an address that is taken -> no
+//   event,
+//             and the same answer
+//             UpdateUser -> user.updated;
 //             ChangePassword -> user.password_changed, and session.revoked of each other session
 //             RequestEmailVerification -> no event; VerifyEmail -> user.email_verified
 //             RequestPasswordReset -> no event: a token is sent by e-mail
@@ -103,17 +106,26 @@ struct mail_token_fact {
     struct uuid id, user_id;
 };
 
+// What the service found of a Register (docs/decisions/0039).
+struct registration_fact {
+    bool repeated; // the command was refused in silence before, with this answer:
+    struct uuid user_id;
+    int64_t created_at_us;
+    struct uuid holder_id; // who has the e-mail address; nil: nobody
+};
+
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
     bool handle_is_new; // UpdateUser: not the user's own in other letters
     int64_t handle_change_wait_us;
-    bool password_length_ok; // Register, ResetPassword and ChangePassword
-    bool password_leaked;    // these
-    bool password_hash_ok;   // ImportUser; also when none was given
-    bool password_matches;   // Login and ChangePassword
-    struct uuid login_user_id; // nil: nobody has that name
-    struct attempt_fact attempt; // Login
+    bool password_length_ok;               // Register, ResetPassword and ChangePassword
+    bool password_leaked;                  // these
+    bool password_hash_ok;                 // ImportUser; also when none was given
+    bool password_matches;                 // Login and ChangePassword
+    struct uuid login_user_id;             // nil: nobody has that name
+    struct attempt_fact attempt;           // Login
+    struct registration_fact registration; // Register
     struct uuid mail_user_id; // of a request for an e-mail: who has the address; nil: nobody
     bool mail_is_full;        // MAIL_WAITING_MAX e-mails wait
     struct mail_token_fact mail_token; // ResetPassword and VerifyEmail
@@ -127,7 +139,7 @@ struct identity_facts {
 
 struct user_state {
     uint8_t exists, deleted, has_password;
-    uint8_t locked; // for strangers
+    uint8_t locked;               // for strangers
     int64_t handle_changed_at_us; // 0: never since the registration
 };
 struct session_state {

@@ -149,8 +149,7 @@ const struct rejection *session_login(struct decision *decision)
 // stays.
 void session_reply_login(struct reply *reply)
 {
-    if (reply->event_count == 0 ||
-        strcmp(reply->events[0].type->type, "session.started") != 0) {
+    if (reply->event_count == 0 || strcmp(reply->events[0].type->type, "session.started") != 0) {
         reply->rejection = identity_rejected(IDENTITY_WRONG_LOGIN);
         return;
     }

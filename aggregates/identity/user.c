@@ -93,12 +93,13 @@ static const struct rejection *names_check_all(const char *email, const char *ha
     return names_check(email, handle, display_name);
 }
 
+// The handle first: it is public, an address is not.
 static const struct rejection *names_free(const struct identity_facts *facts)
 {
-    if (facts->email_taken)
-        return identity_rejected(IDENTITY_EMAIL_TAKEN);
     if (facts->handle_taken)
         return identity_rejected(IDENTITY_HANDLE_TAKEN);
+    if (facts->email_taken)
+        return identity_rejected(IDENTITY_EMAIL_TAKEN);
     return NULL;
 }
 
@@ -140,11 +141,15 @@ static void user_emit_created(struct decision *decision, bool imported, bool has
     decision_emit(decision, user, "user.created", &payload->base, &personal->base, &user->id);
 }
 
+// Whether somebody has an address is not for strangers: they are answered alike, nothing is stored
+// in the log, and who has it hears of it by e-mail.
 const struct rejection *user_register(struct decision *decision)
 {
     const Nova__Identity__V2__RegisterRequest *request = (const void *)decision->request;
     const struct identity_facts *facts = decision->facts;
     const struct user_state *user = decision->aggregates[0].state;
+    if (facts->registration.repeated)
+        return NULL;
     const struct rejection *rejection =
         names_check_all(request->email, request->handle, request->display_name);
     if (rejection != NULL)
@@ -157,6 +162,11 @@ const struct rejection *user_register(struct decision *decision)
     if (user->exists)
         return identity_rejected(IDENTITY_USER_EXISTS);
     rejection = names_free(facts);
+    if (rejection == identity_rejected(IDENTITY_EMAIL_TAKEN) &&
+        !caller_is_privileged(decision->caller)) {
+        decision->writes_inline = true;
+        return NULL;
+    }
     if (rejection == NULL)
         user_emit_created(decision, false, true, request->email, request->handle,
                           request->display_name);
@@ -189,9 +199,18 @@ void user_reply_registered(struct reply *reply)
 {
     Nova__Identity__V2__RegisterReply *message =
         message_new(reply->arena, &nova__identity__v2__register_reply__descriptor);
-    message->user_id = id_text(reply->arena, &reply->events[0].aggregate_id);
-    message->created_at_us = reply->events[0].occurred_at_us;
     reply->message = &message->base;
+    if (reply->event_count > 0) {
+        message->user_id = id_text(reply->arena, &reply->events[0].aggregate_id);
+        message->created_at_us = reply->events[0].occurred_at_us;
+        return;
+    }
+    const struct decision *decision = reply->decision; // without an event none is answered again
+    const struct registration_fact *before =
+        &((const struct identity_facts *)decision->facts)->registration;
+    message->user_id =
+        id_text(reply->arena, before->repeated ? &before->user_id : &decision->aggregates[0].id);
+    message->created_at_us = before->repeated ? before->created_at_us : decision->now_us;
 }
 
 void user_reply_imported(struct reply *reply)

@@ -2,8 +2,8 @@
 // somebody who knows the password, or has a token that was sent by e-mail, comes in.
 //
 // How long a stranger waits is not decided here: names that nobody has wait as well, and those have
-// no user (services/identity/throttle.h). What is decided is when it is an event of the user's: once
-// each time, however long somebody goes on trying.
+// no user (services/identity/throttle.h). What is decided is when it is an event of the user's:
+// once each time, however long somebody goes on trying.
 #include "aggregates/identity/identity_internal.h"
 
 static void lock_emit_locked(struct decision *decision, struct aggregate *user)

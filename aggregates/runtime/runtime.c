@@ -123,7 +123,10 @@ static enum nova_status runtime_rejection_error(struct attempt *a,
 static enum nova_status runtime_reply(struct attempt *a, const struct recorded *events,
                                       uint32_t count)
 {
-    struct reply reply = {.events = events, .event_count = count, .arena = a->arena};
+    struct reply reply = {.events = events,
+                          .event_count = count,
+                          .arena = a->arena,
+                          .decision = a->out->repeated ? NULL : &a->decision};
     a->command->rule->reply(&reply);
     assert((reply.message == NULL) != (reply.rejection == NULL));
     a->out->reply = reply.message;

@@ -144,11 +144,10 @@ enum nova_status attempts_check(struct pg *pg, const struct attempt *attempt, st
     const struct pg_param params[] = {attempt_key(&attempt->keys[0]),
                                       attempt_key(&attempt->keys[attempt->count - 1])};
     int64_t longest_us = 0;
-    enum nova_status status =
-        pg_query(&rows, pg,
-                 "SELECT digest, failed_at, forgotten_at, clock_timestamp()"
-                 " FROM identity.login_failure WHERE digest IN ($1, $2)",
-                 params, 2, err);
+    enum nova_status status = pg_query(&rows, pg,
+                                       "SELECT digest, failed_at, forgotten_at, clock_timestamp()"
+                                       " FROM identity.login_failure WHERE digest IN ($1, $2)",
+                                       params, 2, err);
     for (size_t row = 0; row < pg_rows(rows); row++) {
         int64_t wait_us = attempt_wait_us(attempt, rows, row);
         longest_us = wait_us > longest_us ? wait_us : longest_us;
@@ -176,8 +175,10 @@ static enum nova_status attempts_note_one(bool *locks, struct pg *pg,
         "INSERT INTO identity.login_failure AS f (digest, failed_at, forgotten_at)"
         " VALUES ($1, clock_timestamp(), clock_timestamp() + $2 * interval '1 microsecond')"
         " ON CONFLICT (digest) DO UPDATE SET failed_at = excluded.failed_at, forgotten_at ="
-        " LEAST(GREATEST(f.forgotten_at, excluded.failed_at) + $2 * interval '1 microsecond',"
-        "  excluded.failed_at + $3 * interval '1 microsecond')"
+        " LEAST(excluded.failed_at + $3 * interval '1 microsecond', $2 * interval '1 microsecond' +"
+        "  CASE WHEN f.failed_at > excluded.failed_at" // the clock was set back
+        "  THEN excluded.failed_at + (f.forgotten_at - f.failed_at)"
+        "  ELSE GREATEST(f.forgotten_at, excluded.failed_at) END)"
         " RETURNING failed_at, forgotten_at",
         params, 3, err);
     if (pg_rows(rows) > 0) {
@@ -196,8 +197,7 @@ enum nova_status attempts_note(bool *locks, struct pg *pg, const struct attempt 
     bool full[ATTEMPT_KEYS_MAX] = {false};
     enum nova_status status = NOVA_OK;
     for (size_t i = 0; i < attempt->count && status == NOVA_OK; i++)
-        status =
-            attempts_note_one(&full[i], pg, &attempt->keys[i], &attempt->policies[i], err);
+        status = attempts_note_one(&full[i], pg, &attempt->keys[i], &attempt->policies[i], err);
     *locks = attempt->from_stranger && full[0]; // the name
     return status == NOVA_OK
                ? pg_query(NULL, pg,

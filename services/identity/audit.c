@@ -130,8 +130,8 @@ enum nova_status audit_add(struct pg *pg, const struct audit_writer *writer,
 
 // The same statement whether the account is somebody's or (nil) nobody's.
 enum nova_status audit_count(struct pg *pg, const struct audit_writer *writer,
-                             const struct audit_entry *entry,
-                             const struct account_digest *address, struct error *err)
+                             const struct audit_entry *entry, const struct account_digest *address,
+                             struct error *err)
 {
     const struct pg_param params[] = {
         pg_uuid(&entry->user_id),

@@ -11,8 +11,7 @@ enum { ENTRIES_PER_EVENT_MAX = 2, DEVICE_BYTES_MAX = 200, ADDRESS_BYTES_MAX = 64
 
 static struct audit_entry entry_of(const struct uuid *user_id, const char *action)
 {
-    return (struct audit_entry){
-        .user_id = *user_id, .action = action, .device = "", .address = ""};
+    return (struct audit_entry){.user_id = *user_id, .action = action, .device = "", .address = ""};
 }
 
 static struct audit_writer audit_writer_of(const struct service *service, const char *actor,
@@ -175,6 +174,9 @@ static enum nova_status audit_attempt(const struct service_command_context *cont
         return audit_failed_login(writer, message, facts, pg, err);
     if (strcmp(method, "RequestPasswordReset") == 0)
         return audit_asked(writer, "reset_requested", &facts->mail_user_id, pg, err);
+    if (strcmp(method, "Register") == 0)
+        return audit_asked(writer, "registration_attempted", &facts->registration.holder_id, pg,
+                           err);
     return NOVA_OK; // RequestEmailVerification: asked for by who is logged in
 }
 
@@ -183,8 +185,8 @@ static enum nova_status audit_attempt(const struct service_command_context *cont
 enum nova_status audit_write(const struct service_command_context *context,
                              const struct decision *decision, struct pg *pg, struct error *err)
 {
-    const struct audit_writer writer = audit_writer_of(
-        context->worker->service, context->call->caller.actor, decision->arena);
+    const struct audit_writer writer =
+        audit_writer_of(context->worker->service, context->call->caller.actor, decision->arena);
     size_t most = decision->event_count * (size_t)ENTRIES_PER_EVENT_MAX, count = 0;
     struct audit_entry *entries = arena_alloc(decision->arena, most * sizeof *entries);
     for (uint32_t i = 0; i < decision->event_count; i++)

@@ -31,8 +31,8 @@ static void make_mac(uint8_t out[DEVICE_TOKEN_MAC_BYTES], const struct seal_key 
     sodium_memzero(&state, sizeof state);
 }
 
-char *device_token_make(struct arena *arena, const struct seal_key *key,
-                        const struct uuid *user_id, const struct device_token *token)
+char *device_token_make(struct arena *arena, const struct seal_key *key, const struct uuid *user_id,
+                        const struct device_token *token)
 {
     uint8_t bytes[DEVICE_TOKEN_BYTES] = {VERSION};
     memcpy(bytes + DEVICE_AT, token->device_id.bytes, sizeof token->device_id.bytes);

@@ -27,8 +27,8 @@ struct device_token {
 void device_token_key(struct seal_key *out, const struct seal_key *master);
 
 // The token's text, in the arena.
-char *device_token_make(struct arena *arena, const struct seal_key *key,
-                        const struct uuid *user_id, const struct device_token *token);
+char *device_token_make(struct arena *arena, const struct seal_key *key, const struct uuid *user_id,
+                        const struct device_token *token);
 
 // True when it was given to a device of this user (nil: of nobody, never true) not longer than
 // lifetime_us before now_us. *out is set then. Takes the same time for everybody.

@@ -11,6 +11,7 @@
 #include "services/identity/audit.h"
 #include "services/identity/leaked.h"
 #include "services/identity/password.h"
+#include "services/identity/registration.h"
 #include "services/identity/reset.h"
 #include "services/identity/session_list.h"
 #include "services/identity/sessions.h"
@@ -29,6 +30,7 @@ struct prepared {
     struct account account; // whose password was checked, by Login or ChangePassword
     bool password_matches;
     struct attempt attempt; // of Login
+    struct registration registration;
 };
 
 static struct password_cost identity_cost(const struct service *service)
@@ -114,15 +116,29 @@ static enum nova_status identity_check_old(struct prepared *out, struct service_
     return identity_hash(out, worker, call, request->new_password, err);
 }
 
+static enum nova_status identity_prepare_registration(struct prepared *out,
+                                                      struct service_worker *worker,
+                                                      struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__RegisterRequest *request = (const void *)call->request->message;
+    if (uuid_is_nil(&call->request->headers.command_id)) // what is kept of it has an id
+        call->request->headers.command_id = uuid_v7();
+    enum nova_status status = identity_hash(out, worker, call, request->password, err);
+    account_digest(&out->registration.email, service_master_key(worker->service), "email",
+                   request->email);
+    out->registration.password = out->password_length_ok ? out->password : NULL;
+    out->registration.hash = out->password_hash;
+    out->registration.cost = identity_cost(worker->service);
+    return status;
+}
+
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
                                          void **prepared, struct error *err)
 {
     struct prepared *out = arena_alloc(call->request->arena, sizeof *out);
     *prepared = out;
-    if (identity_is(call, "Register")) {
-        const Nova__Identity__V2__RegisterRequest *r = (const void *)call->request->message;
-        return identity_hash(out, worker, call, r->password, err);
-    }
+    if (identity_is(call, "Register"))
+        return identity_prepare_registration(out, worker, call, err);
     if (identity_is(call, "ResetPassword")) {
         const Nova__Identity__V2__ResetPasswordRequest *r = (const void *)call->request->message;
         return identity_hash(out, worker, call, r->new_password, err);
@@ -187,6 +203,19 @@ static enum nova_status identity_look_up_names(struct identity_facts *facts,
     return account_taken(&facts->email_taken, &facts->handle_taken, pg,
                          names.email[0] != '\0' ? &email : NULL,
                          names.handle[0] != '\0' ? &handle : NULL, &names.user_id, err);
+}
+
+// Operators and importers hear what is taken: it is theirs to know.
+static enum nova_status identity_look_up_registration(struct identity_facts *facts,
+                                                      const struct service_command_context *context,
+                                                      struct pg *pg, struct arena *arena,
+                                                      struct error *err)
+{
+    struct prepared *prepared = context->prepared;
+    enum nova_status status = identity_look_up_names(facts, context, pg, arena, err);
+    return status != NOVA_OK || caller_is_privileged(&context->call->caller)
+               ? status
+               : registration_look_up(facts, &prepared->registration, context, pg, arena, err);
 }
 
 static enum nova_status identity_look_up_update(struct identity_facts *facts,
@@ -309,7 +338,7 @@ static const struct {
                                 const struct service_command_context *context, struct pg *pg,
                                 struct arena *arena, struct error *err);
 } identity_look_ups[] = {
-    {"Register", identity_look_up_names},
+    {"Register", identity_look_up_registration},
     {"ImportUser", identity_look_up_names},
     {"UpdateUser", identity_look_up_update},
     {"DeleteUser", identity_look_up_deletion},
@@ -442,8 +471,13 @@ static enum nova_status identity_write_tables(const struct service_command_conte
                                               struct error *err)
 {
     const struct pending_event *first = &decision->events[0];
-    if (decision->writes_inline) // a failed login was noted before it was decided on
-        return identity_is(c->call, "Login") ? NOVA_OK : reset_write_request(c, decision, pg, err);
+    struct prepared *prepared = c->prepared;
+    if (decision->writes_inline && identity_is(c->call, "Login"))
+        return NOVA_OK; // a failed login was noted before it was decided on
+    if (decision->writes_inline && identity_is(c->call, "Register"))
+        return registration_refuse(&prepared->registration, c, decision, pg, err);
+    if (decision->writes_inline)
+        return reset_write_request(c, decision, pg, err);
     if (strcmp(first->type->type, "user.password_changed") == 0)
         return identity_write_password(c, decision, pg, err);
     if (strcmp(first->type->type, "user.email_verified") == 0)
@@ -471,10 +505,12 @@ static enum nova_status identity_finish(struct service_worker *worker, struct se
 {
     const struct prepared *prepared = call->prepared;
     enum nova_status status = tokens_finish(worker, call, outcome, err);
+    if (identity_is(call, "Register") && outcome->position == 0)
+        outcome->position = prepared->registration.position;
     if (status == NOVA_OK && identity_is(call, "Login")) {
         Nova__Identity__V2__LoginReply *reply = (void *)outcome->reply;
-        reply->device_token = attempt_device_token(&prepared->attempt, worker->service, reply,
-                                                   call->request->arena);
+        reply->device_token =
+            attempt_device_token(&prepared->attempt, worker->service, reply, call->request->arena);
     }
     return status;
 }

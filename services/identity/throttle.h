@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 struct throttle_policy {
-    int64_t attempts; // at least 1: that fail before anybody waits
+    int64_t attempts;                          // at least 1: that fail before anybody waits
     int64_t delay_us, delay_max_us, forget_us; // above 0
 };
 

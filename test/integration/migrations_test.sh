@@ -178,6 +178,8 @@ allowed an_auditor_reads_the_audit_log auditor \
   "SELECT user_id, action, at, attempts FROM identity.security_audit"
 refused an_auditor_sees_not_where_somebody_was "permission denied" auditor \
   "SELECT sealed FROM identity.security_audit"
+refused an_auditor_sees_no_refused_registration "permission denied" auditor \
+  "SELECT * FROM identity.refused_registration"
 refused an_operator_reads_the_audit_log_by_its_method "permission denied" operator \
   "SELECT action FROM identity.security_audit"
 
@@ -284,6 +286,7 @@ service effect: SELECT INSERT UPDATE DELETE
 service login_failure: SELECT INSERT UPDATE DELETE
 service mail_token: SELECT INSERT UPDATE DELETE
 service refresh_token: SELECT INSERT UPDATE DELETE
+service refused_registration: SELECT INSERT UPDATE DELETE
 auditor security_audit: [SELECT]
 service security_audit: SELECT INSERT [UPDATE] DELETE
 service session: SELECT INSERT UPDATE DELETE
