@@ -93,7 +93,7 @@ struct refresh_fact {
 
 // What the service found of a Login beside its password (docs/decisions/0038).
 struct attempt_fact {
-    bool failed;        // the password was wrong; nobody's login fails as well
+    bool failed;        // the password was wrong; nobody's login fails as well. ChangePassword too
     bool locks;         // it is the failure from which on strangers wait the longest
     bool from_stranger; // not from a device of the user's that was known before
 };

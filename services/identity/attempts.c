@@ -102,6 +102,15 @@ void attempt_make(struct attempt *out, const struct service *service,
     out->count = 2;
 }
 
+void attempt_make_own(struct attempt *out, const struct service *service,
+                      const struct uuid *user_id)
+{
+    char text[UUID_TEXT_BYTES];
+    uuid_format(text, user_id);
+    *out = (struct attempt){.policies = {attempt_policy(service)}, .count = 1};
+    account_digest(&out->keys[0], service_master_key(service), "user", text);
+}
+
 char *attempt_device_token(const struct attempt *attempt, const struct service *service,
                            const Nova__Identity__V2__LoginReply *reply, struct arena *arena)
 {
@@ -173,7 +182,8 @@ static enum nova_status attempts_note_one(bool *locks, struct pg *pg,
     enum nova_status status = pg_query(
         &rows, pg,
         "INSERT INTO identity.login_failure AS f (digest, failed_at, forgotten_at)"
-        " VALUES ($1, clock_timestamp(), clock_timestamp() + $2 * interval '1 microsecond')"
+        " VALUES ($1, statement_timestamp(),"
+        "  statement_timestamp() + $2 * interval '1 microsecond')"
         " ON CONFLICT (digest) DO UPDATE SET failed_at = excluded.failed_at, forgotten_at ="
         " LEAST(excluded.failed_at + $3 * interval '1 microsecond', $2 * interval '1 microsecond' +"
         "  CASE WHEN f.failed_at > excluded.failed_at" // the clock was set back

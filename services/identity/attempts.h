@@ -3,7 +3,8 @@
 //
 // A failure counts for the name that was typed, whether anybody has it or not, and for the address
 // it came from, an IPv6 one's /64. On a device that its user's earlier login made known it counts
-// for that device alone, and what others did does not count. The table holds keyed digests only.
+// for that device alone, and what others did does not count. ChangePassword's old password counts
+// for its user. The table holds keyed digests only.
 //
 // Not by user: a user has two names, and were one delayed for what was tried at the other, a
 // stranger would learn that they are the same person's.
@@ -23,7 +24,7 @@ enum { ATTEMPT_KEYS_MAX = 2 };
 
 // One login that is tried.
 struct attempt {
-    size_t count; // the name and, where it is known, the address; or the device
+    size_t count; // the name and, where it is known, the address; or the device; or the user
     struct account_digest keys[ATTEMPT_KEYS_MAX];
     struct throttle_policy policies[ATTEMPT_KEYS_MAX];
     bool from_stranger;
@@ -34,6 +35,10 @@ struct attempt {
 void attempt_make(struct attempt *out, const struct service *service,
                   const Nova__Identity__V2__LoginRequest *request,
                   const struct account_digest *name, const struct uuid *user_id);
+
+// A ChangePassword, which counts for the user alone: who tries it has a session of theirs.
+void attempt_make_own(struct attempt *out, const struct service *service,
+                      const struct uuid *user_id);
 
 // What counts as one address: its keyed digest.
 void attempt_address(struct account_digest *out, const struct seal_key *master,
@@ -48,7 +53,7 @@ MUST_CHECK enum nova_status attempts_check(struct pg *pg, const struct attempt *
 MUST_CHECK enum nova_status attempts_note(bool *locks, struct pg *pg, const struct attempt *attempt,
                                           struct error *err);
 
-// It succeeded: a stranger's forgets the failures of the user's names, another its device's. Not
+// It succeeded: a stranger's forgets the failures of the user's names, another its own key's. Not
 // the address's: who has one account could try others' with it for ever.
 MUST_CHECK enum nova_status attempts_succeed(struct pg *pg, const struct attempt *attempt,
                                              const struct uuid *user_id, struct error *err);

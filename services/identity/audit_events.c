@@ -174,6 +174,8 @@ static enum nova_status audit_attempt(const struct service_command_context *cont
         return audit_failed_login(writer, message, facts, pg, err);
     if (strcmp(method, "RequestPasswordReset") == 0)
         return audit_asked(writer, "reset_requested", &facts->mail_user_id, pg, err);
+    if (strcmp(method, "ChangePassword") == 0)
+        return audit_asked(writer, "password_change_failed", &decision->aggregates[0].id, pg, err);
     if (strcmp(method, "Register") == 0)
         return audit_asked(writer, "registration_attempted", &facts->registration.holder_id, pg,
                            err);

@@ -29,7 +29,7 @@ struct prepared {
     char password_hash[PASSWORD_HASH_BYTES];
     struct account account; // whose password was checked, by Login or ChangePassword
     bool password_matches;
-    struct attempt attempt; // of Login
+    struct attempt attempt; // of Login; of ChangePassword, by who may
     struct registration registration;
 };
 
@@ -107,8 +107,14 @@ static enum nova_status identity_check_old(struct prepared *out, struct service_
     struct uuid user_id = id_parse(request->user_id);
     char *normalised;
     bool possible = password_normalise(&normalised, call->request->arena, request->old_password);
-    enum nova_status status = account_password(&out->account.password_hash, worker->pg, &user_id,
-                                               call->request->arena, err);
+    attempt_make_own(&out->attempt, worker->service, &user_id);
+    enum nova_status status = caller_is(&call->caller, &user_id)
+                                  ? attempts_check(worker->pg, &out->attempt, err)
+                                  : NOVA_OK; // whoever else it is, nobody waits for them
+    if (status != NOVA_OK)
+        return status;
+    status = account_password(&out->account.password_hash, worker->pg, &user_id,
+                              call->request->arena, err);
     if (status != NOVA_OK)
         return status;
     password_matches(&out->password_matches, possible ? out->account.password_hash : NULL,
@@ -329,6 +335,9 @@ static enum nova_status identity_look_up_change(struct identity_facts *facts,
         status = account_password(&now, pg, &user_id, arena, err);
     facts->password_matches =
         prepared->password_matches && checked != NULL && now != NULL && strcmp(checked, now) == 0;
+    facts->attempt.failed = !prepared->password_matches;
+    if (status == NOVA_OK && facts->attempt.failed && caller_is(&context->call->caller, &user_id))
+        status = attempts_note(&facts->attempt.locks, pg, &prepared->attempt, err);
     return status;
 }
 
@@ -446,6 +455,8 @@ static enum nova_status identity_write_password(const struct service_command_con
     enum nova_status status = reset_write(decision, pg, prepared->password_hash, err);
     if (status == NOVA_OK)
         status = attempts_forget(pg, &decision->events[0].aggregate->id, err);
+    if (status == NOVA_OK && identity_is(context->call, "ChangePassword"))
+        status = attempts_succeed(pg, &prepared->attempt, &decision->events[0].aggregate->id, err);
     return status == NOVA_OK ? tokens_write(context->worker->service, decision, pg, err) : status;
 }
 
@@ -472,8 +483,9 @@ static enum nova_status identity_write_tables(const struct service_command_conte
 {
     const struct pending_event *first = &decision->events[0];
     struct prepared *prepared = c->prepared;
-    if (decision->writes_inline && identity_is(c->call, "Login"))
-        return NOVA_OK; // a failed login was noted before it was decided on
+    if (decision->writes_inline &&
+        (identity_is(c->call, "Login") || identity_is(c->call, "ChangePassword")))
+        return NOVA_OK; // what failed was noted before it was decided on
     if (decision->writes_inline && identity_is(c->call, "Register"))
         return registration_refuse(&prepared->registration, c, decision, pg, err);
     if (decision->writes_inline)

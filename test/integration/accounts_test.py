@@ -308,6 +308,28 @@ def a_repeated_login_answers_the_same_device():
         assert more[2].device_token not in ("", first[2].device_token)  # renewed
 
 
+@case
+def who_has_a_session_cannot_guess_the_password_with_it():
+    with Caller(it) as caller:
+        user, name = person(caller)
+        bearer = good(caller, "Login", login=name, password=PASSWORD).access_token
+
+        def change(old, bearer=bearer):
+            return ask(caller, "ChangePassword", bearer=bearer, user_id=user, old_password=old,
+                       new_password=OTHER)
+        stranger = good(caller, "Login", login=person(caller)[1], password=PASSWORD).access_token
+        for _ in range(ATTEMPTS + 2):  # what others try counts for nobody
+            refused(change(WRONG, stranger), PERMISSION_DENIED, "NOT_ALLOWED")
+        for _ in range(ATTEMPTS + 1):
+            refused(change(WRONG), UNAUTHENTICATED, "WRONG_PASSWORD")
+        wait_of(change(PASSWORD))
+        assert login(caller, name)[0] == OK  # and it keeps nobody from logging in
+        later(300)
+        assert change(PASSWORD)[0] == OK
+        failed = audit(caller, user)[2]
+        assert (failed.action, failed.attempts) == ("password_change_failed", ATTEMPTS + 1), failed
+
+
 # ---- what happened is kept -----------------------------------------------------------------------
 
 @case

@@ -152,6 +152,31 @@ static void a_new_password_unlocks(void **state)
     then_unlocked(&given, 1, 2, "password_changed");
 }
 
+// Who has somebody's session guesses at their password: each guess is noted, and refused.
+static void a_wrong_old_password_is_noted_for_who_may_change_it(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    Nova__Identity__V2__ChangePasswordRequest request =
+        NOVA__IDENTITY__V2__CHANGE_PASSWORD_REQUEST__INIT;
+    request.user_id = USER;
+    struct given given = identity_given(USER, &facts);
+    given_user(&given);
+    facts.attempt.failed = true;
+    when(&given, "ChangePassword", &request);
+    assert_null(given.rejection);
+    assert_int_equal(given.decision.event_count, 0);
+    assert_true(given.decision.writes_inline);
+    assert_string_equal(given.refusal->name, "WRONG_PASSWORD");
+    given_end(&given);
+    given = identity_given(OTHER, &facts);
+    given_user(&given);
+    facts.attempt.failed = true;
+    when(&given, "ChangePassword", &request);
+    assert_false(given.decision.writes_inline);
+    then_rejected(&given, IDENTITY_NOT_ALLOWED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_stranger_who_knows_the_password_unlocks),
         cmocka_unit_test(a_known_device_gets_in_and_leaves_strangers_locked_out),
         cmocka_unit_test(a_new_password_unlocks),
+        cmocka_unit_test(a_wrong_old_password_is_noted_for_who_may_change_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
