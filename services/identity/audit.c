@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "nova/identity/v2/identity.pb-c.h"
 #include "proto/sealed.h"
 #include "services/identity/audit_internal.h"
@@ -43,32 +44,36 @@ static struct bytes audit_seal(struct arena *arena, const struct seal_key *maste
     return (struct bytes){sealed, SEAL_NONCE_BYTES + plain.len + SEAL_TAG_BYTES};
 }
 
-static enum nova_status audit_open(struct audit_row *row, struct bytes sealed,
-                                   const struct seal_key *master, struct arena *arena,
-                                   struct error *err)
+// What does not open is as if it were not there: an entry that was damaged must not hide the
+// others.
+static void audit_open(struct audit_row *row, struct bytes sealed, const struct seal_key *master,
+                       struct arena *arena)
 {
     struct seal_key key;
+    struct error err = {0};
+    const ProtobufCMessage *message = NULL;
     row->device = row->address = "";
     if (sealed.data == NULL)
-        return NOVA_OK;
-    if (sealed.len < SEAL_NONCE_BYTES + SEAL_TAG_BYTES)
-        return error_set(err, NOVA_DATA_LOSS, "a sealed part of the audit log is damaged");
-    const struct bytes text = {sealed.data + SEAL_NONCE_BYTES, sealed.len - SEAL_NONCE_BYTES};
-    uint8_t *plain = arena_alloc(arena, text.len);
-    audit_key(&key, master);
-    enum nova_status status = seal_open(plain, sealed.data, &key, text,
-                                        audit_bound(arena, &row->user_id, row->action), err);
-    seal_key_forget(&key);
-    if (status != NOVA_OK)
-        return error_while(err, "opening an entry of the audit log");
-    const Nova__Identity__V2__SecurityAuditPersonal *personal = (const void *)message_unpack(
-        arena, &nova__identity__v2__security_audit_personal__descriptor,
-        (struct bytes){plain, text.len - SEAL_TAG_BYTES});
-    if (personal == NULL)
-        return error_set(err, NOVA_DATA_LOSS, "an entry of the audit log is damaged");
+        return;
+    if (sealed.len >= SEAL_NONCE_BYTES + SEAL_TAG_BYTES) {
+        const struct bytes text = {sealed.data + SEAL_NONCE_BYTES, sealed.len - SEAL_NONCE_BYTES};
+        struct bytes bound = audit_bound(arena, &row->user_id, row->action);
+        uint8_t *plain = arena_alloc(arena, text.len);
+        audit_key(&key, master);
+        if (seal_open(plain, sealed.data, &key, text, bound, &err) == NOVA_OK)
+            message =
+                message_unpack(arena, &nova__identity__v2__security_audit_personal__descriptor,
+                               (struct bytes){plain, text.len - SEAL_TAG_BYTES});
+        seal_key_forget(&key);
+    }
+    if (message == NULL) {
+        log_error("identity: an entry of the security audit log does not open",
+                  LOG_INT("audit_id", row->id));
+        return;
+    }
+    const Nova__Identity__V2__SecurityAuditPersonal *personal = (const void *)message;
     row->device = personal->device;
     row->address = personal->address;
-    return NOVA_OK;
 }
 
 // ---- writing ------------------------------------------------------------------------------------
@@ -182,9 +187,8 @@ enum audit_column {
     AUDIT_SEALED,
 };
 
-static enum nova_status audit_take_row(struct audit_row *out, const struct pg_result *rows,
-                                       size_t row, const struct seal_key *master,
-                                       struct arena *arena, struct error *err)
+static void audit_take_row(struct audit_row *out, const struct pg_result *rows, size_t row,
+                           const struct seal_key *master, struct arena *arena)
 {
     const char *reason = pg_get_text(rows, row, AUDIT_REASON);
     *out = (struct audit_row){
@@ -199,7 +203,7 @@ static enum nova_status audit_take_row(struct audit_row *out, const struct pg_re
     };
     if (!pg_is_null(rows, row, AUDIT_SESSION_ID))
         out->session_id = pg_get_uuid(rows, row, AUDIT_SESSION_ID);
-    return audit_open(out, pg_get_bytea(rows, row, AUDIT_SEALED), master, arena, err);
+    audit_open(out, pg_get_bytea(rows, row, AUDIT_SEALED), master, arena);
 }
 
 enum nova_status audit_list(struct audit_row **out, size_t *count, struct pg *pg,
@@ -220,8 +224,8 @@ enum nova_status audit_list(struct audit_row **out, size_t *count, struct pg *pg
                        of_user, 3, err);
     *count = pg_rows(rows);
     *out = arena_alloc(arena, *count * sizeof **out);
-    for (size_t row = 0; row < *count && status == NOVA_OK; row++)
-        status = audit_take_row(&(*out)[row], rows, row, master, arena, err);
+    for (size_t row = 0; row < *count; row++)
+        audit_take_row(&(*out)[row], rows, row, master, arena);
     pg_result_destroy(&rows);
     return status;
 }

@@ -10,7 +10,7 @@
 //
 // Ownership: what is found lives in the arena.
 // Threads:   one at a time per struct pg.
-// Errors:    PostgreSQL's; NOVA_DATA_LOSS where a sealed part does not open.
+// Errors:    PostgreSQL's. A sealed part that does not open is logged, and shown as absent.
 // Bounds:    rows are kept for identity.audit_days; each entry deletes some that are older.
 #pragma once
 #include "services/service.h"
@@ -35,7 +35,7 @@ struct audit_row {
     const char *action, *actor;
     const char *reason; // NULL: none
     int64_t at_us, last_at_us, attempts;
-    const char *device, *address; // "": none, or gone
+    const char *device, *address; // "": none, gone, or does not open
 };
 // `limit` of one user's (nil: of all) before the entry `before`, newest first.
 MUST_CHECK enum nova_status audit_list(struct audit_row **out, size_t *count, struct pg *pg,

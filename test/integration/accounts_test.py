@@ -250,6 +250,8 @@ def a_stranger_locks_a_user_for_strangers_and_a_known_device_gets_in():
         assert events_of(user) == ["user.created", "user.locked"], events_of(user)
         reply = good(caller, "Login", login=name, password=PASSWORD, device_token=device)
         secrets.add(reply.device_token)
+        known = good(caller, "GetUser", bearer=reply.access_token, user_id=user).user
+        assert known.handle == name and known.email == f"{name}@example.invalid", known
         again = good(caller, "Login", login=name, password=PASSWORD,
                      device_token=reply.device_token)
         secrets.add(again.device_token)
@@ -430,6 +432,23 @@ def where_somebody_was_is_sealed_and_goes_with_them():
         assert not any(each.device or each.address for each in said), said
     assert it.sql("select count(*) from identity.security_audit where user_id = %s and (sealed is"
                   " not null or length(address_digest) = 32)", (user,)) == [(0,)]
+
+
+@case
+def an_entry_that_was_damaged_hides_no_other():
+    with Caller(it) as caller:
+        user, name = person(caller)
+        for place in ("192.0.2.51", "192.0.2.52"):
+            good(caller, "Login", login=name, password=PASSWORD, address=place)
+        rows = it.sql("select audit_id from identity.security_audit where user_id = %s and sealed is"
+                      " not null order by 1", (user,))
+        for damage in ("set_byte(sealed, 30, get_byte(sealed, 30) # 1)", "sealed || 'x'", "'short'"):
+            it.sql(f"update identity.security_audit set sealed = {damage} where audit_id = %s", rows[0])
+            assert [each.address for each in audit(caller, user)] == ["", "", "192.0.2.52"], damage
+        # Nor is it another entry's: it is bound to its account and action.
+        it.sql("update identity.security_audit set action = 'logout' where audit_id = %s", rows[1])
+        assert [each.address for each in audit(caller, user)] == ["", "", ""]
+    assert "an entry of the security audit log does not open" in it.log("service/identity")
 
 
 @case
