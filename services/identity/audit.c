@@ -117,19 +117,24 @@ enum nova_status audit_add(struct pg *pg, const struct audit_writer *writer,
         sealed[i] = audit_seal(arena, writer->master, &entries[i]);
     }
     const struct pg_param params[] = {
-        pg_uuid_array(arena, users, count),    pg_text_array(arena, actions, count),
-        pg_text_array(arena, reasons, count),  pg_text(writer->actor),
-        pg_uuid_array(arena, sessions, count), pg_bytea_array(arena, sealed, count),
+        pg_uuid_array(arena, users, count),
+        pg_text_array(arena, actions, count),
+        pg_text_array(arena, reasons, count),
+        pg_text(writer->actor),
+        pg_uuid_array(arena, sessions, count),
+        pg_bytea_array(arena, sealed, count),
+        writer->at_us == 0 ? pg_null() : pg_time_us(writer->at_us),
     };
     pg_pipeline_begin(pg);
     pg_pipeline_add(pg,
                     "INSERT INTO identity.security_audit"
-                    " (user_id, action, reason, actor, session_id, sealed)"
+                    " (user_id, action, reason, actor, session_id, sealed, at, last_at)"
                     " SELECT user_id, action, reason, $4,"
-                    "  NULLIF(session_id, '00000000-0000-0000-0000-000000000000'), sealed"
+                    "  NULLIF(session_id, '00000000-0000-0000-0000-000000000000'), sealed,"
+                    "  COALESCE($7::timestamptz, now()), COALESCE($7::timestamptz, now())"
                     " FROM unnest($1, $2, $3, $5, $6) WITH ORDINALITY"
                     " AS e (user_id, action, reason, session_id, sealed, i) ORDER BY i",
-                    params, 6);
+                    params, 7);
     return audit_send(pg, writer->days, err);
 }
 

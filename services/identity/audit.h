@@ -23,6 +23,12 @@ MUST_CHECK enum nova_status audit_write(const struct service_command_context *co
 MUST_CHECK enum nova_status audit_note_read(const struct service_worker *worker,
                                             const struct service_call *call,
                                             const struct uuid *user_id, struct error *err);
+// What an event leaves that a recovery takes back, as of when it was recorded; personal NULL: it
+// does not open. What was no event is lost with what the copy lacks.
+MUST_CHECK enum nova_status
+audit_rederive(struct pg *pg, const struct seal_key *master, const struct event *event,
+               const struct contract_event *type, const ProtobufCMessage *payload,
+               const ProtobufCMessage *personal, struct arena *arena, struct error *err);
 // A user is gone: entries stay, but nothing that says where they were.
 MUST_CHECK enum nova_status audit_forget(struct pg *pg, const struct uuid *user_id,
                                          struct error *err);

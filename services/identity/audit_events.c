@@ -7,7 +7,12 @@
 #include "services/identity/attempts.h"
 #include "services/identity/audit_internal.h"
 
-enum { ENTRIES_PER_EVENT_MAX = 2, DEVICE_BYTES_MAX = 200, ADDRESS_BYTES_MAX = 64 };
+enum {
+    ENTRIES_PER_EVENT_MAX = 2,
+    DEVICE_BYTES_MAX = 200,
+    ADDRESS_BYTES_MAX = 64,
+    AUDIT_DAYS_MAX = 3650, // identity.audit_days' greatest: a recovery deletes nothing
+};
 
 static struct audit_entry entry_of(const struct uuid *user_id, const char *action)
 {
@@ -39,6 +44,8 @@ static size_t of_updated(struct audit_entry *out, const struct pending_event *ev
 {
     const Nova__Identity__V2__UserUpdatedPersonal *personal = (const void *)event->personal;
     size_t count = 0;
+    if (personal == NULL)
+        return 0; // of a recovery: which name it was is not known any more
     if (personal->email[0] != '\0')
         out[count++] = entry_of(&event->aggregate->id, "email_changed");
     if (personal->handle[0] != '\0')
@@ -197,6 +204,27 @@ enum nova_status audit_write(const struct service_command_context *context,
     if (decision->writes_inline)
         status = audit_attempt(context, &writer, decision, pg, err);
     return status == NOVA_OK ? audit_add(pg, &writer, entries, count, err) : status;
+}
+
+enum nova_status audit_rederive(struct pg *pg, const struct seal_key *master,
+                                const struct event *event, const struct contract_event *type,
+                                const ProtobufCMessage *payload, const ProtobufCMessage *personal,
+                                struct arena *arena, struct error *err)
+{
+    struct aggregate aggregate = {.id = event->aggregate_id};
+    const struct pending_event pending = {
+        .type = type,
+        .aggregate = &aggregate,
+        .payload = (ProtobufCMessage *)(uintptr_t)payload,
+        .personal = personal,
+    };
+    const struct audit_writer writer = {.master = master,
+                                        .actor = event->actor,
+                                        .at_us = event->recorded_at_us,
+                                        .days = AUDIT_DAYS_MAX,
+                                        .arena = arena};
+    struct audit_entry entries[ENTRIES_PER_EVENT_MAX];
+    return audit_add(pg, &writer, entries, audit_entries_of(entries, &pending), err);
 }
 
 enum nova_status audit_note_read(const struct service_worker *worker,

@@ -15,6 +15,7 @@ struct audit_entry {
 struct audit_writer {
     const struct seal_key *master;
     const char *actor;
+    int64_t at_us; // 0: now
     int64_t days;
     struct arena *arena;
 };
