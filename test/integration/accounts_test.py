@@ -542,8 +542,9 @@ def a_refused_registration_is_not_kept_for_long():
         _, holder = person(caller)
         register(caller, fresh(), f"{holder}@example.invalid")
         it.sql("update identity.refused_registration set expires_at = now() - interval '1 s'")
-        register(caller, fresh(), f"{holder}@example.invalid")
-    assert it.sql("select count(*) <= 2 from identity.refused_registration") == [(True,)]
+        for _ in range(2):  # each deletes a hundred
+            register(caller, fresh(), f"{holder}@example.invalid")
+    assert it.sql("select count(*) from identity.refused_registration") == [(2,)]
 
 
 @case

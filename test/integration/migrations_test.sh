@@ -171,7 +171,7 @@ refused what_counts_says_for_which_address "security_audit_counted" $me \
   "INSERT INTO identity.security_audit (user_id, action, actor, hour) VALUES ($(id 1), 'x', 'a', 1)"
 refused an_entry_of_the_audit_log_stays_as_it_is "permission denied" $me \
   "UPDATE identity.security_audit SET action = 'logout'"
-refused the_place_of_an_entry_is_postgresqls "security_audit" $me \
+refused the_place_of_an_entry_is_postgresqls "audit_id" $me \
   "INSERT INTO identity.security_audit (audit_id, user_id, action, actor)
    VALUES (1, $(id 1), 'login', 'a')"
 allowed an_auditor_reads_the_audit_log auditor \
