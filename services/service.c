@@ -109,7 +109,7 @@ static const struct command_rule *service_rule_find(const struct service_type *t
 }
 
 // Wakes the relay; a doorbell that is lost only costs its poll interval.
-static void service_ring(const struct service *service)
+void service_ring(const struct service *service)
 {
     char subject[64];
     snprintf(subject, sizeof subject, "nova.bell.%s", service->type->name);

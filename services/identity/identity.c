@@ -517,8 +517,10 @@ static enum nova_status identity_finish(struct service_worker *worker, struct se
 {
     const struct prepared *prepared = call->prepared;
     enum nova_status status = tokens_finish(worker, call, outcome, err);
-    if (identity_is(call, "Register") && outcome->position == 0)
+    if (identity_is(call, "Register") && outcome->position == 0) { // refused in silence
         outcome->position = prepared->registration.position;
+        service_ring(worker->service);
+    }
     if (status == NOVA_OK && identity_is(call, "Login")) {
         Nova__Identity__V2__LoginReply *reply = (void *)outcome->reply;
         reply->device_token =

@@ -103,21 +103,6 @@ static enum nova_status registration_keep(struct registration *registration,
     return status;
 }
 
-// What a registration writes that is one, undone at once: so that both take as long (decision 30).
-static enum nova_status registration_work(const struct registration *registration, struct pg *pg,
-                                          struct error *err)
-{
-    struct account_digest nobodys[2];
-    const struct uuid nobody = uuid_v7();
-    randombytes_buf(nobodys, sizeof nobodys);
-    enum nova_status status = pg_query(NULL, pg, "SAVEPOINT registration_work", NULL, 0, err);
-    if (status == NOVA_OK)
-        status = account_add(pg, &nobody, &nobodys[0], &nobodys[1], registration->hash, err);
-    return status == NOVA_OK
-               ? pg_query(NULL, pg, "ROLLBACK TO SAVEPOINT registration_work", NULL, 0, err)
-               : status;
-}
-
 // One e-mail to an address in notice_us, however often somebody tries: its id is made of both.
 static struct uuid registration_notice_id(const struct account_digest *email, int64_t now_us,
                                           int64_t notice_us)
@@ -146,9 +131,8 @@ enum nova_status registration_refuse(struct registration *registration,
         .user_id = facts->registration.holder_id,
         .created_at_us = decision->now_us,
     };
-    enum nova_status status = registration_work(registration, pg, err);
-    if (status == NOVA_OK)
-        status = registration_keep(registration, context, decision, notice_us, pg, err);
+    enum nova_status status =
+        registration_keep(registration, context, decision, notice_us, pg, err);
     return status == NOVA_OK
                ? mail_notify(pg, &notice, &registration->email, decision->now_us + notice_us, err)
                : status;
