@@ -79,6 +79,11 @@ enum {
     SESSIONS_OPEN_MAX = 100,
     ACCOUNT_SESSIONS_MAX = 1000,
 
+    // What one failed login deletes of failures that are forgotten, and what one entry of the
+    // security audit log deletes of older ones: more than each adds.
+    LOGIN_FAILURE_PRUNE_MAX = 100,
+    AUDIT_PRUNE_MAX = 100,
+
     // ---- e-mails
     // Those that wait for the mailer; past it a reset is refused to everybody alike. More than a
     // server takes in the life of a token, and counted in a millisecond.

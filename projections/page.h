@@ -19,6 +19,7 @@ enum page_list {
     PAGE_MESSAGES,
     PAGE_SEARCH_USERS,
     PAGE_SEARCH_POSTS,
+    PAGE_SECURITY_AUDIT,
 };
 
 // The last item seen, by what its list is ordered by; unused parts are zero.

@@ -84,6 +84,10 @@ MUST_CHECK enum nova_status service_carry_out(struct outcome *out, struct servic
                                               struct service_call *call,
                                               const struct uuid *command_id, struct error *err);
 
+// Wakes the relay, as service_carry_out does by itself for a command that has events. For one that
+// has none and must not differ from one that has.
+void service_ring(const struct service *service);
+
 extern const struct service_type service_identity, service_content, service_communication,
     service_search;
 

@@ -481,15 +481,52 @@ IDENTITY = [
            integration/passwords_test/a_login_makes_a_hash_of_another_cost_anew
            integration/passwords_test/of_many_logins_while_the_hash_changes_all_get_in"""),
     Row("an_account_that_a_stranger_finds",
-        "Account enumeration by answer or timing (login; register: timing)",
-        "same answer, same work: a dummy hash when unknown, no lock and no write when refused",
+        "Account enumeration by answer or timing (login, register, reset)",
+        "same answer, same work: a dummy hash when unknown, the same rows written when refused; the "
+        "holder of an address hears of it by e-mail",
         """integration/enumeration_test/a_refused_login_says_the_same_whoever_it_was_for
-           integration/enumeration_test/a_refused_login_locks_and_writes_nothing
+           integration/enumeration_test/a_refused_login_locks_no_account_and_writes_the_same_for_everybody
            integration/enumeration_test/a_refused_login_takes_the_same_time_whether_the_account_exists_or_not
-           integration/enumeration_test/a_registration_takes_the_same_time_whether_the_address_is_taken_or_the_handle_reserved
+           integration/enumeration_test/a_registration_says_the_same_whether_the_address_is_taken_or_free
+           integration/enumeration_test/a_registration_takes_the_same_time_whether_the_address_is_taken_or_free
            integration/enumeration_test/the_measure_sees_a_hash_that_was_left_out
-           unit/test_identity_rules/a_wrong_password_is_all_a_stranger_hears""",
-        "Register says EMAIL_TAKEN: an answer that tells nothing needs the mail to the address"),
+           integration/accounts_test/an_address_that_is_taken_is_answered_like_one_that_is_free
+           integration/accounts_test/who_has_the_address_hears_of_it_once_in_a_while
+           integration/accounts_test/of_a_hundred_registrations_of_one_address_one_wins_and_the_others_leave_no_event
+           integration/mail_test/an_unknown_address_gets_the_same_answer_and_the_same_work
+           unit/test_identity_rules/an_address_that_is_taken_is_answered_alike_and_leaves_no_event
+           unit/test_identity_rules/a_wrong_password_is_all_a_stranger_hears"""),
+    Row("lock_out",
+        "Lock-out used to lock others out; passwords guessed from one address or many; clocks that step",
+        "delay grows by name and address, forgotten slowly, the same for names that nobody has; a "
+        "known device, or a reset, gets in",
+        """unit/test_throttle/the_wait_doubles_behind_the_free_attempts_up_to_the_longest
+           unit/test_throttle/however_many_fail_all_is_forgotten_in_a_bounded_time
+           unit/test_throttle/a_clock_that_was_set_back_makes_nobody_wait
+           unit/test_device_token/a_device_is_known_to_its_own_user_and_to_nobody_else
+           unit/test_lock_rules/a_known_device_gets_in_and_leaves_strangers_locked_out
+           integration/accounts_test/who_fails_waits_longer_each_time_whether_the_name_is_somebodys_or_not
+           integration/accounts_test/a_name_in_other_letters_is_the_same_and_another_name_of_the_user_is_not
+           integration/accounts_test/one_address_that_tries_many_names_waits_and_others_do_not
+           integration/accounts_test/many_addresses_that_try_one_name_wait_together
+           integration/accounts_test/of_many_failures_at_the_same_moment_all_count
+           integration/accounts_test/a_clock_that_steps_keeps_nobody_out
+           integration/accounts_test/what_is_forgotten_leaves_no_row
+           integration/accounts_test/a_stranger_locks_a_user_for_strangers_and_a_known_device_gets_in
+           integration/accounts_test/a_device_has_attempts_of_its_own_and_waits_for_them
+           integration/accounts_test/a_reset_gets_in_and_unlocks"""),
+    Row("security_audit",
+        "Nobody can say what happened to an account; the log of it tells too much, to too many, or grows "
+        "without end",
+        "written in the command's transaction; the user's own and operators'; devices and addresses "
+        "sealed and gone with the user; what can be repeated counts in one row",
+        """integration/accounts_test/what_happened_to_an_account_is_kept_in_order
+           integration/accounts_test/only_the_user_and_operators_read_it_and_a_look_is_kept
+           integration/accounts_test/it_is_read_page_by_page
+           integration/accounts_test/where_somebody_was_is_sealed_and_goes_with_them
+           integration/accounts_test/what_is_too_old_is_not_kept
+           integration/migrations_test/an_entry_of_the_audit_log_stays_as_it_is
+           integration/migrations_test/an_auditor_sees_not_where_somebody_was"""),
     Row("a_name_that_looks_like_another",
         "A name that is read as a reserved one, or is another's in other letters; one who changes "
         "names all the time",

@@ -125,6 +125,8 @@ struct reply {
     const struct recorded *events; // those of this command, in order
     uint32_t event_count;
     struct arena *arena;
+    // What was decided just now, for a command that may leave no event; NULL: it is answered again.
+    const struct decision *decision;
     ProtobufCMessage *message;         // out: in the arena
     const struct rejection *rejection; // out, instead: the events stay, and the answer is this
 };

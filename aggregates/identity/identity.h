@@ -1,12 +1,16 @@
 // identity.h - the aggregates of identity: user and session.
 //
-//   user      Register, ImportUser -> user.created; UpdateUser -> user.updated;
+//   user      Register, ImportUser -> user.created; Register with an address that is taken -> no
+//   event,
+//             and the same answer
+//             UpdateUser -> user.updated;
 //             ChangePassword -> user.password_changed, and session.revoked of each other session
 //             RequestEmailVerification -> no event; VerifyEmail -> user.email_verified
 //             RequestPasswordReset -> no event: a token is sent by e-mail
 //             ResetPassword -> user.password_changed, and session.revoked of each open session
 //             DeleteUser -> user.deleted and session.revoked of each open session
-//   session   Login -> session.started, and session.revoked of those that are too many
+//   session   Login -> session.started, and session.revoked of those that are too many; user.locked
+//             when the password was wrong too often, user.unlocked when it was right after that
 //             RefreshToken -> session.refreshed; session.revoked when the token is an old one
 //             Logout, RevokeSession, RevokeAllSessions -> session.revoked
 //
@@ -87,6 +91,13 @@ struct refresh_fact {
     int64_t generation;
 };
 
+// What the service found of a Login beside its password (docs/decisions/0038).
+struct attempt_fact {
+    bool failed;        // the password was wrong; nobody's login fails as well. ChangePassword too
+    bool locks;         // it is the failure from which on strangers wait the longest
+    bool from_stranger; // not from a device of the user's that was known before
+};
+
 // What a token that was sent by e-mail says, and what the service found of it.
 struct mail_token_fact {
     bool well_formed; // for this purpose
@@ -95,16 +106,26 @@ struct mail_token_fact {
     struct uuid id, user_id;
 };
 
+// What the service found of a Register (docs/decisions/0039).
+struct registration_fact {
+    bool repeated; // the command was refused in silence before, with this answer:
+    struct uuid user_id;
+    int64_t created_at_us;
+    struct uuid holder_id; // who has the e-mail address; nil: nobody
+};
+
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
     bool handle_is_new; // UpdateUser: not the user's own in other letters
     int64_t handle_change_wait_us;
-    bool password_length_ok; // Register, ResetPassword and ChangePassword
-    bool password_leaked;    // these
-    bool password_hash_ok;   // ImportUser; also when none was given
-    bool password_matches;   // Login and ChangePassword
-    struct uuid login_user_id;
+    bool password_length_ok;               // Register, ResetPassword and ChangePassword
+    bool password_leaked;                  // these
+    bool password_hash_ok;                 // ImportUser; also when none was given
+    bool password_matches;                 // Login and ChangePassword
+    struct uuid login_user_id;             // nil: nobody has that name
+    struct attempt_fact attempt;           // Login
+    struct registration_fact registration; // Register
     struct uuid mail_user_id; // of a request for an e-mail: who has the address; nil: nobody
     bool mail_is_full;        // MAIL_WAITING_MAX e-mails wait
     struct mail_token_fact mail_token; // ResetPassword and VerifyEmail
@@ -118,6 +139,7 @@ struct identity_facts {
 
 struct user_state {
     uint8_t exists, deleted, has_password;
+    uint8_t locked;               // for strangers
     int64_t handle_changed_at_us; // 0: never since the registration
 };
 struct session_state {

@@ -31,6 +31,11 @@ const struct rejection *password_target_reset(struct targets *, const struct dec
 const struct rejection *password_reset(struct decision *);
 void password_reply_requested(struct reply *);
 void password_reply_reset(struct reply *);
+// A login whose password was wrong: whom it is noted for, and user.locked when it is one too many.
+void lock_target_failed(struct targets *, const struct decision *);
+void lock_note_failed(struct decision *);
+// user.unlocked, when the user is locked. The reason is a constant.
+void lock_emit_unlocked(struct decision *, struct aggregate *user, const char *reason);
 void user_reply_registered(struct reply *);
 void user_reply_imported(struct reply *);
 void user_reply_updated(struct reply *);

@@ -71,13 +71,17 @@ static int64_t earlier(int64_t a, int64_t b)
 
 // The session that begins, and the user whom it is for: a deletion wins over a login. The password
 // counts before anything is loaded: what loading says of a session_id is not for strangers. Then
-// the sessions that are too many.
+// the sessions that are too many. Of a failed one only the user.
 const struct rejection *session_target_login(struct targets *targets,
                                              const struct decision *decision)
 {
     const Nova__Identity__V2__LoginRequest *request = (const void *)decision->request;
     const struct identity_facts *facts = decision->facts;
     struct uuid id = id_parse(request->session_id);
+    if (facts->attempt.failed) {
+        lock_target_failed(targets, decision);
+        return NULL;
+    }
     if (uuid_is_nil(&facts->login_user_id) || !facts->password_matches)
         return identity_rejected(IDENTITY_WRONG_LOGIN);
     targets_add(targets, &session_aggregate, uuid_is_nil(&id) ? &decision->new_id : &id);
@@ -120,6 +124,11 @@ static void session_emit_started(struct decision *decision)
 const struct rejection *session_login(struct decision *decision)
 {
     const Nova__Identity__V2__LoginRequest *request = (const void *)decision->request;
+    const struct identity_facts *facts = decision->facts;
+    if (facts->attempt.failed) {
+        lock_note_failed(decision);
+        return NULL;
+    }
     const struct session_state *session = decision->aggregates[0].state;
     const struct user_state *user = decision->aggregates[1].state;
     if (!user->exists || user->deleted)
@@ -131,12 +140,19 @@ const struct rejection *session_login(struct decision *decision)
         return identity_rejected(IDENTITY_SESSION_EXISTS);
     session_emit_started(decision);
     session_emit_all_revoked(decision, 2, &decision->aggregates[1].id, "too_many_sessions");
+    if (facts->attempt.from_stranger) // else those at the door wait on
+        lock_emit_unlocked(decision, &decision->aggregates[1], "login");
     return NULL;
 }
 
-// No token is of the events: the service makes them of what this says.
+// No token is of the events: the service makes them of what this says. What a failed login left,
+// stays.
 void session_reply_login(struct reply *reply)
 {
+    if (reply->event_count == 0 || strcmp(reply->events[0].type->type, "session.started") != 0) {
+        reply->rejection = identity_rejected(IDENTITY_WRONG_LOGIN);
+        return;
+    }
     const Nova__Identity__V2__SessionStarted *started = (const void *)reply->events[0].payload;
     Nova__Identity__V2__LoginReply *message =
         message_new(reply->arena, &nova__identity__v2__login_reply__descriptor);

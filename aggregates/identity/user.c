@@ -20,6 +20,10 @@ static void user_evolve(void *state, const struct recorded *event)
             user->handle_changed_at_us = event->occurred_at_us;
     } else if (strcmp(event->type->type, "user.password_changed") == 0) {
         user->has_password = 1;
+    } else if (strcmp(event->type->type, "user.locked") == 0) {
+        user->locked = 1;
+    } else if (strcmp(event->type->type, "user.unlocked") == 0) {
+        user->locked = 0;
     } else if (strcmp(event->type->type, "user.deleted") == 0) {
         user->deleted = 1;
     }
@@ -29,6 +33,7 @@ static const struct state_field user_fields[] = {
     STATE_FIELD(user_state, STATE_FLAG, exists),
     STATE_FIELD(user_state, STATE_FLAG, deleted),
     STATE_FIELD(user_state, STATE_FLAG, has_password),
+    STATE_FIELD(user_state, STATE_FLAG, locked),
     STATE_FIELD(user_state, STATE_TIME, handle_changed_at_us),
 };
 
@@ -36,7 +41,7 @@ const struct aggregate_type user_aggregate = {
     .service = "identity",
     .name = "user",
     .state_bytes = sizeof(struct user_state),
-    .state_version = 2,
+    .state_version = 3,
     .evolve = user_evolve,
     .fields = user_fields,
     .field_count = sizeof user_fields / sizeof *user_fields,
@@ -88,12 +93,13 @@ static const struct rejection *names_check_all(const char *email, const char *ha
     return names_check(email, handle, display_name);
 }
 
+// The handle first: it is public, an address is not.
 static const struct rejection *names_free(const struct identity_facts *facts)
 {
-    if (facts->email_taken)
-        return identity_rejected(IDENTITY_EMAIL_TAKEN);
     if (facts->handle_taken)
         return identity_rejected(IDENTITY_HANDLE_TAKEN);
+    if (facts->email_taken)
+        return identity_rejected(IDENTITY_EMAIL_TAKEN);
     return NULL;
 }
 
@@ -135,11 +141,15 @@ static void user_emit_created(struct decision *decision, bool imported, bool has
     decision_emit(decision, user, "user.created", &payload->base, &personal->base, &user->id);
 }
 
+// Whether somebody has an address is not for strangers: they are answered alike, nothing is stored
+// in the log, and who has it hears of it by e-mail.
 const struct rejection *user_register(struct decision *decision)
 {
     const Nova__Identity__V2__RegisterRequest *request = (const void *)decision->request;
     const struct identity_facts *facts = decision->facts;
     const struct user_state *user = decision->aggregates[0].state;
+    if (facts->registration.repeated)
+        return NULL;
     const struct rejection *rejection =
         names_check_all(request->email, request->handle, request->display_name);
     if (rejection != NULL)
@@ -152,6 +162,11 @@ const struct rejection *user_register(struct decision *decision)
     if (user->exists)
         return identity_rejected(IDENTITY_USER_EXISTS);
     rejection = names_free(facts);
+    if (rejection == identity_rejected(IDENTITY_EMAIL_TAKEN) &&
+        !caller_is_privileged(decision->caller)) {
+        decision->writes_inline = true;
+        return NULL;
+    }
     if (rejection == NULL)
         user_emit_created(decision, false, true, request->email, request->handle,
                           request->display_name);
@@ -184,9 +199,18 @@ void user_reply_registered(struct reply *reply)
 {
     Nova__Identity__V2__RegisterReply *message =
         message_new(reply->arena, &nova__identity__v2__register_reply__descriptor);
-    message->user_id = id_text(reply->arena, &reply->events[0].aggregate_id);
-    message->created_at_us = reply->events[0].occurred_at_us;
     reply->message = &message->base;
+    if (reply->event_count > 0) {
+        message->user_id = id_text(reply->arena, &reply->events[0].aggregate_id);
+        message->created_at_us = reply->events[0].occurred_at_us;
+        return;
+    }
+    const struct decision *decision = reply->decision; // without an event none is answered again
+    const struct registration_fact *before =
+        &((const struct identity_facts *)decision->facts)->registration;
+    message->user_id =
+        id_text(reply->arena, before->repeated ? &before->user_id : &decision->aggregates[0].id);
+    message->created_at_us = before->repeated ? before->created_at_us : decision->now_us;
 }
 
 void user_reply_imported(struct reply *reply)

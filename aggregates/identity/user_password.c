@@ -19,6 +19,8 @@ static void password_emit_changed(struct decision *decision, const char *reason)
     changed->reason = (char *)(uintptr_t)reason;
     decision_emit(decision, user, "user.password_changed", &changed->base, NULL, NULL);
     session_emit_all_revoked(decision, 1, &user->id, "password_changed");
+    lock_emit_unlocked(decision, user,
+                       strcmp(reason, "reset") == 0 ? "password_reset" : "password_changed");
 }
 
 // ---- RequestPasswordReset -----------------------------------------------------------------------
@@ -128,14 +130,18 @@ const struct rejection *password_target_change(struct targets *targets,
     return rejection;
 }
 
-// Who acts for the user must know the old password as well.
+// Who acts for the user must know the old password as well. That one was wrong is noted.
 const struct rejection *password_change(struct decision *decision)
 {
     const struct identity_facts *facts = decision->facts;
     const struct rejection *rejection = user_check(decision);
     if (rejection != NULL)
         return rejection;
-    if (!facts->password_matches)
+    if (facts->attempt.failed) {
+        decision->writes_inline = true;
+        return NULL;
+    }
+    if (!facts->password_matches) // it was another when it was checked
         return identity_rejected(IDENTITY_WRONG_PASSWORD);
     rejection = password_check(facts);
     if (rejection != NULL)
@@ -146,6 +152,10 @@ const struct rejection *password_change(struct decision *decision)
 
 void password_reply_changed(struct reply *reply)
 {
+    if (reply->event_count == 0) {
+        reply->rejection = identity_rejected(IDENTITY_WRONG_PASSWORD);
+        return;
+    }
     Nova__Identity__V2__ChangePasswordReply *message =
         message_new(reply->arena, &nova__identity__v2__change_password_reply__descriptor);
     message->changed_at_us = reply->events[0].occurred_at_us;

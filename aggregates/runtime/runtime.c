@@ -104,7 +104,10 @@ enum nova_status runtime_rejection_error(struct attempt *a, const struct rejecti
 
 enum nova_status runtime_reply(struct attempt *a, const struct recorded *events, uint32_t count)
 {
-    struct reply reply = {.events = events, .event_count = count, .arena = a->arena};
+    struct reply reply = {.events = events,
+                          .event_count = count,
+                          .arena = a->arena,
+                          .decision = a->out->repeated ? NULL : &a->decision};
     a->command->rule->reply(&reply);
     assert((reply.message == NULL) != (reply.rejection == NULL));
     a->out->reply = reply.message;

@@ -7,8 +7,11 @@
 
 #include "nova/identity/v2/identity.pb-c.h"
 #include "services/identity/account.h"
+#include "services/identity/attempts.h"
+#include "services/identity/audit.h"
 #include "services/identity/leaked.h"
 #include "services/identity/password.h"
+#include "services/identity/registration.h"
 #include "services/identity/reset.h"
 #include "services/identity/session_list.h"
 #include "services/identity/sessions.h"
@@ -26,6 +29,8 @@ struct prepared {
     char password_hash[PASSWORD_HASH_BYTES];
     struct account account; // whose password was checked, by Login or ChangePassword
     bool password_matches;
+    struct attempt attempt; // of Login; of ChangePassword, by who may
+    struct registration registration;
 };
 
 static struct password_cost identity_cost(const struct service *service)
@@ -73,12 +78,20 @@ static enum nova_status identity_check_password(struct prepared *out, struct ser
     identity_login_digest(&digest, worker->service, request->login);
     enum nova_status status =
         account_find(&out->account, worker->pg, &digest, call->request->arena, err);
+    if (status == NOVA_OK) {
+        attempt_make(&out->attempt, worker->service, request, &digest, &out->account.user_id);
+        status = attempts_check(worker->pg, &out->attempt, err);
+    }
     if (status != NOVA_OK)
         return status;
     // The same work whether the user exists or not, and whether the length can be right or not.
     const char *hash = possible ? out->account.password_hash : NULL;
     out->password = possible ? normalised : "";
     password_matches(&out->password_matches, hash, out->password, &cost);
+    // A failure is a command of its own: an id that is known has no second guess for free, and what
+    // was stored under one does not tell whose login it was.
+    if (!out->password_matches)
+        call->request->headers.command_id = uuid_v7();
     // Only who knows the password hears that this took longer.
     return out->password_matches && password_needs_rehash(hash, &cost)
                ? password_hash(out->password_hash, normalised, &cost, err)
@@ -94,8 +107,14 @@ static enum nova_status identity_check_old(struct prepared *out, struct service_
     struct uuid user_id = id_parse(request->user_id);
     char *normalised;
     bool possible = password_normalise(&normalised, call->request->arena, request->old_password);
-    enum nova_status status = account_password(&out->account.password_hash, worker->pg, &user_id,
-                                               call->request->arena, err);
+    attempt_make_own(&out->attempt, worker->service, &user_id);
+    enum nova_status status = caller_is(&call->caller, &user_id)
+                                  ? attempts_check(worker->pg, &out->attempt, err)
+                                  : NOVA_OK; // whoever else it is, nobody waits for them
+    if (status != NOVA_OK)
+        return status;
+    status = account_password(&out->account.password_hash, worker->pg, &user_id,
+                              call->request->arena, err);
     if (status != NOVA_OK)
         return status;
     password_matches(&out->password_matches, possible ? out->account.password_hash : NULL,
@@ -103,15 +122,29 @@ static enum nova_status identity_check_old(struct prepared *out, struct service_
     return identity_hash(out, worker, call, request->new_password, err);
 }
 
+static enum nova_status identity_prepare_registration(struct prepared *out,
+                                                      struct service_worker *worker,
+                                                      struct service_call *call, struct error *err)
+{
+    const Nova__Identity__V2__RegisterRequest *request = (const void *)call->request->message;
+    if (uuid_is_nil(&call->request->headers.command_id)) // what is kept of it has an id
+        call->request->headers.command_id = uuid_v7();
+    enum nova_status status = identity_hash(out, worker, call, request->password, err);
+    account_digest(&out->registration.email, service_master_key(worker->service), "email",
+                   request->email);
+    out->registration.password = out->password_length_ok ? out->password : NULL;
+    out->registration.hash = out->password_hash;
+    out->registration.cost = identity_cost(worker->service);
+    return status;
+}
+
 static enum nova_status identity_prepare(struct service_worker *worker, struct service_call *call,
                                          void **prepared, struct error *err)
 {
     struct prepared *out = arena_alloc(call->request->arena, sizeof *out);
     *prepared = out;
-    if (identity_is(call, "Register")) {
-        const Nova__Identity__V2__RegisterRequest *r = (const void *)call->request->message;
-        return identity_hash(out, worker, call, r->password, err);
-    }
+    if (identity_is(call, "Register"))
+        return identity_prepare_registration(out, worker, call, err);
     if (identity_is(call, "ResetPassword")) {
         const Nova__Identity__V2__ResetPasswordRequest *r = (const void *)call->request->message;
         return identity_hash(out, worker, call, r->new_password, err);
@@ -178,6 +211,19 @@ static enum nova_status identity_look_up_names(struct identity_facts *facts,
                          names.handle[0] != '\0' ? &handle : NULL, &names.user_id, err);
 }
 
+// Operators and importers hear what is taken: it is theirs to know.
+static enum nova_status identity_look_up_registration(struct identity_facts *facts,
+                                                      const struct service_command_context *context,
+                                                      struct pg *pg, struct arena *arena,
+                                                      struct error *err)
+{
+    struct prepared *prepared = context->prepared;
+    enum nova_status status = identity_look_up_names(facts, context, pg, arena, err);
+    return status != NOVA_OK || caller_is_privileged(&context->call->caller)
+               ? status
+               : registration_look_up(facts, &prepared->registration, context, pg, arena, err);
+}
+
 static enum nova_status identity_look_up_update(struct identity_facts *facts,
                                                 const struct service_command_context *context,
                                                 struct pg *pg, struct arena *arena,
@@ -220,8 +266,13 @@ static enum nova_status identity_look_up_login(struct identity_facts *facts,
     const Nova__Identity__V2__LoginRequest *request = (const void *)context->call->request->message;
     struct account_digest digest;
     struct account now;
-    if (!((const struct prepared *)context->prepared)->password_matches)
-        return NOVA_OK; // refused, after the same work as for an account that is not there
+    const struct prepared *prepared = context->prepared;
+    facts->attempt.failed = !prepared->password_matches;
+    facts->attempt.from_stranger = prepared->attempt.from_stranger;
+    if (facts->attempt.failed) { // noted and refused, with the same work for who is not there
+        facts->login_user_id = prepared->account.user_id;
+        return attempts_note(&facts->attempt.locks, pg, &prepared->attempt, err);
+    }
     identity_login_digest(&digest, context->worker->service, request->login);
     enum nova_status status = account_hold(&now, pg, &digest, arena, err);
     if (status != NOVA_OK)
@@ -284,6 +335,9 @@ static enum nova_status identity_look_up_change(struct identity_facts *facts,
         status = account_password(&now, pg, &user_id, arena, err);
     facts->password_matches =
         prepared->password_matches && checked != NULL && now != NULL && strcmp(checked, now) == 0;
+    facts->attempt.failed = !prepared->password_matches;
+    if (status == NOVA_OK && facts->attempt.failed && caller_is(&context->call->caller, &user_id))
+        status = attempts_note(&facts->attempt.locks, pg, &prepared->attempt, err);
     return status;
 }
 
@@ -293,7 +347,7 @@ static const struct {
                                 const struct service_command_context *context, struct pg *pg,
                                 struct arena *arena, struct error *err);
 } identity_look_ups[] = {
-    {"Register", identity_look_up_names},
+    {"Register", identity_look_up_registration},
     {"ImportUser", identity_look_up_names},
     {"UpdateUser", identity_look_up_update},
     {"DeleteUser", identity_look_up_deletion},
@@ -376,18 +430,75 @@ static enum nova_status identity_write_names(const struct service_command_contex
     return account_add(pg, user_id, &email, &handle, hash, err);
 }
 
-// Of a login whose password was right: its hash at the cost of today, if that is another.
+// Of a login whose password was right: what failed before is forgotten, and its hash is of the cost
+// of today, if that is another.
 static enum nova_status identity_write_session(const struct service_command_context *context,
                                                const struct decision *decision, struct pg *pg,
                                                struct error *err)
 {
     const struct prepared *prepared = context->prepared;
     enum nova_status status = tokens_write(context->worker->service, decision, pg, err);
-    if (status != NOVA_OK || !identity_is(context->call, "Login") ||
-        prepared->password_hash[0] == '\0')
+    if (status != NOVA_OK || !identity_is(context->call, "Login"))
+        return status;
+    status = attempts_succeed(pg, &prepared->attempt, &prepared->account.user_id, err);
+    if (status != NOVA_OK || prepared->password_hash[0] == '\0')
         return status;
     return account_rehash(pg, &prepared->account.user_id, prepared->account.password_hash,
                           prepared->password_hash, err);
+}
+
+static enum nova_status identity_write_password(const struct service_command_context *context,
+                                                const struct decision *decision, struct pg *pg,
+                                                struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    enum nova_status status = reset_write(decision, pg, prepared->password_hash, err);
+    if (status == NOVA_OK)
+        status = attempts_forget(pg, &decision->events[0].aggregate->id, err);
+    if (status == NOVA_OK && identity_is(context->call, "ChangePassword"))
+        status = attempts_succeed(pg, &prepared->attempt, &decision->events[0].aggregate->id, err);
+    return status == NOVA_OK ? tokens_write(context->worker->service, decision, pg, err) : status;
+}
+
+static enum nova_status identity_write_deletion(const struct service_command_context *context,
+                                                const struct uuid *user_id, struct pg *pg,
+                                                struct error *err)
+{
+    const struct settings *settings = service_settings(context->worker->service);
+    enum nova_status status = attempts_forget(pg, user_id, err);
+    if (status == NOVA_OK)
+        status = account_delete(pg, user_id,
+                                settings_int(settings, SETTING_IDENTITY_NAME_REUSE_DAYS), err);
+    if (status == NOVA_OK)
+        status = mail_forget(pg, user_id, err);
+    if (status == NOVA_OK)
+        status = audit_forget(pg, user_id, err);
+    return status == NOVA_OK ? runtime_person_erase(context->worker->runtime, user_id, err)
+                             : status;
+}
+
+static enum nova_status identity_write_tables(const struct service_command_context *c,
+                                              const struct decision *decision, struct pg *pg,
+                                              struct error *err)
+{
+    const struct pending_event *first = &decision->events[0];
+    struct prepared *prepared = c->prepared;
+    if (decision->writes_inline &&
+        (identity_is(c->call, "Login") || identity_is(c->call, "ChangePassword")))
+        return NOVA_OK; // what failed was noted before it was decided on
+    if (decision->writes_inline && identity_is(c->call, "Register"))
+        return registration_refuse(&prepared->registration, c, decision, pg, err);
+    if (decision->writes_inline)
+        return reset_write_request(c, decision, pg, err);
+    if (strcmp(first->type->type, "user.password_changed") == 0)
+        return identity_write_password(c, decision, pg, err);
+    if (strcmp(first->type->type, "user.email_verified") == 0)
+        return reset_write_verified(decision, pg, err);
+    if (strcmp(first->type->aggregate_type, "session") == 0)
+        return identity_write_session(c, decision, pg, err);
+    return identity_is(c->call, "DeleteUser")
+               ? identity_write_deletion(c, &first->aggregate->id, pg, err)
+               : identity_write_names(c, decision, pg, err);
 }
 
 static enum nova_status identity_write_inline(void *context, const struct command *command,
@@ -395,28 +506,27 @@ static enum nova_status identity_write_inline(void *context, const struct comman
                                               struct error *err)
 {
     (void)command;
-    const struct service_command_context *c = context;
-    const struct pending_event *first = &decision->events[0];
-    if (decision->writes_inline)
-        return reset_write_request(c, decision, pg, err);
-    if (strcmp(first->type->type, "user.password_changed") == 0) {
-        const struct prepared *prepared = c->prepared;
-        enum nova_status status = reset_write(decision, pg, prepared->password_hash, err);
-        return status == NOVA_OK ? tokens_write(c->worker->service, decision, pg, err) : status;
+    enum nova_status status = identity_write_tables(context, decision, pg, err);
+    return status == NOVA_OK ? audit_write(context, decision, pg, err) : status;
+}
+
+// ---- after it -----------------------------------------------------------------------------------
+
+static enum nova_status identity_finish(struct service_worker *worker, struct service_call *call,
+                                        struct outcome *outcome, struct error *err)
+{
+    const struct prepared *prepared = call->prepared;
+    enum nova_status status = tokens_finish(worker, call, outcome, err);
+    if (identity_is(call, "Register") && outcome->position == 0) { // refused in silence
+        outcome->position = prepared->registration.position;
+        service_ring(worker->service);
     }
-    if (strcmp(first->type->type, "user.email_verified") == 0)
-        return reset_write_verified(decision, pg, err);
-    if (strcmp(first->type->aggregate_type, "session") == 0)
-        return identity_write_session(c, decision, pg, err);
-    if (!identity_is(c->call, "DeleteUser"))
-        return identity_write_names(c, decision, pg, err);
-    const struct settings *settings = service_settings(c->worker->service);
-    enum nova_status status = account_delete(
-        pg, &first->aggregate->id, settings_int(settings, SETTING_IDENTITY_NAME_REUSE_DAYS), err);
-    if (status == NOVA_OK)
-        status = mail_forget(pg, &first->aggregate->id, err);
-    return status == NOVA_OK ? runtime_person_erase(c->worker->runtime, &first->aggregate->id, err)
-                             : status;
+    if (status == NOVA_OK && identity_is(call, "Login")) {
+        Nova__Identity__V2__LoginReply *reply = (void *)outcome->reply;
+        reply->device_token =
+            attempt_device_token(&prepared->attempt, worker->service, reply, call->request->arena);
+    }
+    return status;
 }
 
 // ---- queries ------------------------------------------------------------------------------------
@@ -428,6 +538,7 @@ static const struct service_query identity_queries[] = {
     {.method = "GetUser", .answer = identity_get_user},
     {.method = "GetUsers", .answer = identity_get_users},
     {.method = "GetPersonKeys", .answer = service_get_person_keys, .urgent = true},
+    {.method = "GetSecurityAudit", .answer = identity_get_security_audit},
 };
 
 // ---- the service --------------------------------------------------------------------------------
@@ -475,7 +586,7 @@ const struct service_type service_identity = {
     .look_up = identity_look_up,
     .write_inline = identity_write_inline,
     .secret_matches = identity_secret_matches,
-    .finish = tokens_finish,
+    .finish = identity_finish,
     .user_keys = tokens_user_keys,
     .start = identity_start,
     .state_create = identity_state_create,

@@ -75,6 +75,28 @@ enum nova_status mail_ask(struct pg *pg, const struct mail_token *token,
         params, 7, err);
 }
 
+enum nova_status mail_notify(struct pg *pg, const struct mail_token *notice,
+                             const struct account_digest *email, int64_t expires_at_us,
+                             struct error *err)
+{
+    const struct pg_param params[] = {
+        pg_uuid(&notice->id),
+        pg_text(mail_purpose_name(notice->purpose)),
+        pg_uuid(uuid_is_nil(&notice->user_id) ? NULL : &notice->user_id),
+        digest_param(email),
+        pg_time_us(notice->created_at_us),
+        pg_time_us(expires_at_us),
+        pg_int8(MAIL_WAITING_MAX),
+    };
+    return pg_query(NULL, pg,
+                    "INSERT INTO identity.effect"
+                    " (effect_id, kind, user_id, email_digest, created_at, expires_at, next_at)"
+                    " SELECT $1, $2, $3, $4, $5, $6, now() WHERE (SELECT count(*) < $7 FROM"
+                    "  (SELECT FROM identity.effect WHERE done_at IS NULL LIMIT $7) AS waiting)"
+                    " ON CONFLICT (effect_id) DO NOTHING",
+                    params, 7, err);
+}
+
 // ---- using --------------------------------------------------------------------------------------
 
 enum nova_status mail_token_find(struct mail_token_row *out, struct pg *pg,
@@ -149,8 +171,8 @@ enum nova_status mail_effect_take(struct mail_effect *out, bool *found, struct p
         "  FROM identity.effect WHERE done_at IS NULL AND next_at <= now() ORDER BY next_at LIMIT 1"
         "  FOR UPDATE SKIP LOCKED)"
         " RETURNING effect_id, kind, user_id, email_digest, created_at, expires_at, attempts,"
-        " user_id IS NOT NULL AND expires_at > now() AND EXISTS (SELECT FROM identity.mail_token"
-        "  WHERE token_id = effect_id)",
+        " user_id IS NOT NULL AND expires_at > now() AND (kind = 'registration_attempt'"
+        "  OR EXISTS (SELECT FROM identity.mail_token WHERE token_id = effect_id))",
         params, 2, err);
     *found = pg_rows(rows) > 0;
     if (*found) {

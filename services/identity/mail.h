@@ -21,6 +21,12 @@ MUST_CHECK enum nova_status mail_ask(struct pg *pg, const struct mail_token *tok
                                      const uint8_t hash[MAIL_TOKEN_HASH_BYTES],
                                      int64_t expires_at_us, struct error *err);
 
+// An e-mail that brings no token, to who has the address (user_id nil: nobody, and it is not sent).
+// Nothing happens for an id that was asked for before, or while MAIL_WAITING_MAX wait.
+MUST_CHECK enum nova_status mail_notify(struct pg *pg, const struct mail_token *notice,
+                                        const struct account_digest *email, int64_t expires_at_us,
+                                        struct error *err);
+
 // The token that may be used, with that id; the token's row is locked when `lock` says so.
 struct mail_token_row {
     bool found; // it is somebody's, whose address is still the one it was sent to

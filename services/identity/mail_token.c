@@ -18,7 +18,8 @@ static const struct {
     enum mail_purpose purpose;
     const char *name;
 } purposes[] = {{MAIL_PASSWORD_RESET, "password_reset"},
-                {MAIL_EMAIL_VERIFICATION, "email_verification"}};
+                {MAIL_EMAIL_VERIFICATION, "email_verification"},
+                {MAIL_REGISTRATION_ATTEMPT, "registration_attempt"}};
 
 const char *mail_purpose_name(enum mail_purpose purpose)
 {

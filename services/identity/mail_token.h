@@ -13,7 +13,12 @@
 #include "base/seal.h"
 #include "base/uuid.h"
 
-enum mail_purpose { MAIL_PASSWORD_RESET = 1, MAIL_EMAIL_VERIFICATION = 2 };
+enum mail_purpose {
+    MAIL_PASSWORD_RESET = 1,
+    MAIL_EMAIL_VERIFICATION = 2,
+    MAIL_REGISTRATION_ATTEMPT = 3, // an e-mail that brings no token
+};
+enum { MAIL_PURPOSES = 3 };
 
 enum {
     MAIL_TOKEN_MAC_BYTES = 32,

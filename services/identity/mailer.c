@@ -19,7 +19,7 @@
 #include "services/mail/smtp.h"
 #include "services/mail/template.h"
 
-enum { TICK_MS = 500, PURPOSES = 2 };
+enum { TICK_MS = 500 };
 
 struct mailer {
     const struct settings *settings;
@@ -28,7 +28,7 @@ struct mailer {
     struct runtime *runtime;
     struct smtp *smtp;
     struct arena *texts;
-    struct mail_template templates[PURPOSES];
+    struct mail_template templates[MAIL_PURPOSES];
     sigset_t signals;
     bool locked; // this one sends
 };
@@ -40,13 +40,15 @@ static enum nova_status mailer_read_templates(struct mailer *mailer, struct erro
     const char *root = getenv("NOVA_ROOT"), *folder;
     folder = settings_text(mailer->settings, SETTING_MAIL_TEMPLATES);
     enum nova_status status = NOVA_OK;
-    for (int i = 0; i < PURPOSES && status == NOVA_OK; i++) {
-        const char *name = mail_purpose_name((enum mail_purpose)(i + 1));
+    for (int i = 0; i < MAIL_PURPOSES && status == NOVA_OK; i++) {
+        const enum mail_purpose purpose = (enum mail_purpose)(i + 1);
+        const char *name = mail_purpose_name(purpose);
         const char *path = *folder != '\0'
                                ? arena_printf(mailer->texts, "%s/%s.txt", folder, name)
                                : arena_printf(mailer->texts, "%s/services/identity/mail/%s.txt",
                                               root != NULL && *root != '\0' ? root : ".", name);
-        status = mail_template_read(&mailer->templates[i], mailer->texts, path, err);
+        status = mail_template_read(&mailer->templates[i], mailer->texts, path,
+                                    purpose != MAIL_REGISTRATION_ATTEMPT, err);
     }
     return status;
 }
@@ -126,7 +128,9 @@ static enum smtp_result mailer_hand_over(struct mailer *mailer, const struct mai
     const char *from = settings_text(mailer->settings, SETTING_MAIL_FROM);
     char id[UUID_TEXT_BYTES];
     int64_t minutes = (effect->expires_at_us - effect->token.created_at_us) / 60000000;
-    const char *token = mail_token_make(arena, &mailer->token_key, &effect->token);
+    const char *token = effect->token.purpose == MAIL_REGISTRATION_ATTEMPT
+                            ? ""
+                            : mail_token_make(arena, &mailer->token_key, &effect->token);
     const char *to = email_address_to_send(arena, email);
     uuid_format(id, &effect->token.id);
     if (to == NULL) {

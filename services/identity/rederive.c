@@ -7,6 +7,7 @@
 #include "proto/contract.h"
 #include "proto/sealed.h"
 #include "services/identity/account.h"
+#include "services/identity/audit.h"
 #include "services/identity/sessions.h"
 
 struct rederiving {
@@ -112,6 +113,8 @@ static enum nova_status user_deleted(struct rederiving *r)
     r->rederive->deleted++;
     const struct pg_param params[] = {user, pg_time_us(r->event->occurred_at_us),
                                       pg_int8(r->rederive->reuse_days)};
+    if (status == NOVA_OK)
+        status = audit_forget(r->pg, &r->event->aggregate_id, r->err);
     if (status == NOVA_OK) // as long as it would have stayed taken
         status = run(r,
                      "UPDATE identity.account SET free_after = $2 + $3 * interval '1 day'"
@@ -167,6 +170,17 @@ static const struct {
     {"session.revoked", session_revoked},
 };
 
+// What happened to an account is known from then on, as far as it is in the log. The person's key
+// goes with a deletion, so this comes first.
+static enum nova_status rederive_audit(struct rederiving *r)
+{
+    const ProtobufCMessage *personal = NULL;
+    enum nova_status status = r->type->personal == NULL ? NOVA_OK : open_personal(&personal, r);
+    return status == NOVA_OK ? audit_rederive(r->pg, r->rederive->master, r->event, r->type,
+                                              r->payload, personal, r->arena, r->err)
+                             : status;
+}
+
 enum nova_status rederive_event(struct rederive *rederive, struct pg *pg, const struct event *event,
                                 struct arena *arena, struct error *err)
 {
@@ -174,8 +188,9 @@ enum nova_status rederive_event(struct rederive *rederive, struct pg *pg, const 
         .rederive = rederive, .pg = pg, .event = event, .arena = arena, .err = err};
     r.type = contract_event_find("identity", event->type);
     r.payload = r.type == NULL ? NULL : message_unpack(arena, r.type->payload, event->payload);
+    enum nova_status status = r.payload == NULL ? NOVA_OK : rederive_audit(&r);
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers && r.payload != NULL; i++)
-        if (strcmp(handlers[i].type, event->type) == 0)
-            return handlers[i].apply(&r);
-    return NOVA_OK;
+        if (status == NOVA_OK && strcmp(handlers[i].type, event->type) == 0)
+            status = handlers[i].apply(&r);
+    return status;
 }

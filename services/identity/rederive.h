@@ -1,5 +1,5 @@
 // rederive.h - identity's inline tables from events that a recovery takes back: accounts, their
-// names, sessions, and the erasure of who was deleted.
+// names, sessions, the erasure of who was deleted, and the security audit log of what was an event.
 //
 // What the log does not hold stays lost: password hashes always, and e-mail address and handle
 // where the person's key is gone, so that the sealed part does not open.

@@ -17,6 +17,9 @@ static void user_fold_names(Nova__Identity__V2__User *user, const char *email, c
         user->display_name = (char *)(uintptr_t)display_name;
 }
 
+static const char *const changes_no_name[] = {"user.password_changed", "user.locked",
+                                              "user.unlocked"};
+
 // False: the user is gone, or what is known of it was erased.
 static bool user_fold(Nova__Identity__V2__User *user, const struct opened_event *event)
 {
@@ -39,7 +42,10 @@ static bool user_fold(Nova__Identity__V2__User *user, const struct opened_event 
         user->email_verified = true;
         return true;
     }
-    return strcmp(type, "user.password_changed") == 0;
+    for (size_t i = 0; i < sizeof changes_no_name / sizeof *changes_no_name; i++)
+        if (strcmp(type, changes_no_name[i]) == 0)
+            return true;
+    return false;
 }
 
 // The user of events[0..count), all of one aggregate; NULL when there is none (any more).

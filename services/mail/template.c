@@ -28,7 +28,7 @@ static bool names_are_known(const char *text)
     return true;
 }
 
-static const char *template_wrong(const char *text)
+static const char *template_wrong(const char *text, bool brings_token)
 {
     if (!is_utf8(text))
         return "is not UTF-8";
@@ -36,6 +36,8 @@ static const char *template_wrong(const char *text)
         return "has carriage returns";
     if (strncmp(text, "Subject: ", 9) != 0 || strstr(text, "\n\n") != strchr(text, '\n'))
         return "wants \"Subject: ...\" in its first line, and an empty line behind it";
+    if (!brings_token)
+        return strchr(text, '{') == NULL ? NULL : "knows no name in braces: it brings no token";
     if (strstr(text, "{token}") == NULL || strstr(text, "{token}") < strchr(text, '\n'))
         return "wants {token} in its text: without it the e-mail is of no use";
     return names_are_known(text) ? NULL
@@ -43,7 +45,7 @@ static const char *template_wrong(const char *text)
 }
 
 enum nova_status mail_template_read(struct mail_template *out, struct arena *arena,
-                                    const char *path, struct error *err)
+                                    const char *path, bool brings_token, struct error *err)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL)
@@ -57,7 +59,7 @@ enum nova_status mail_template_read(struct mail_template *out, struct arena *are
         return error_set(err, NOVA_INVALID_ARGUMENT, "%s wants text of at most %d bytes", path,
                          MAIL_TEMPLATE_BYTES_MAX);
     text[len] = '\0';
-    const char *wrong = template_wrong(text);
+    const char *wrong = template_wrong(text, brings_token);
     if (wrong != NULL)
         return error_set(err, NOVA_INVALID_ARGUMENT, "%s %s", path, wrong);
     char *line_end = strchr(text, '\n');

@@ -25,7 +25,7 @@ OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION
 UNAVAILABLE, UNAUTHENTICATED = 14, 16
 PASSWORD = "correct horse battery"
 WORKERS = 4  # service.workers' own value
-it = Instance()
+it = Instance(settings={"NOVA_IDENTITY_LOGIN_ATTEMPTS": "1000000"})  # a storm that does not wait
 known = {}
 
 
@@ -129,8 +129,11 @@ def a_known_command_id_and_a_wrong_password_open_no_session():
         assert first[0] == OK and again == first, (first, again)
         for password in ("correct horse batterx", "x"):
             code, text, data = login(password)
-            assert (code, data) == (FAILED_PRECONDITION, b"") and "COMMAND_ID_TAKEN" in text, text
+            assert (code, data) == (UNAUTHENTICATED, b"") and "WRONG_LOGIN" in text, text
         assert login(PASSWORD) == first
+        # And such a guess counts as any other.
+        assert it.sql("select sum(attempts) from identity.security_audit where user_id = %s and"
+                      " action = 'login_failed'", (known["user"],)) == [(2,)]
 
 
 @case

@@ -176,7 +176,7 @@ static void names_are_taken_whatever_their_case(void **state)
     new_user(handle, NULL);
     handle[0] = 'C';
     struct asked asked = user_register(handle, PASSWORD, &(struct rpc_headers){0});
-    assert_refused(&asked, NOVA_ALREADY_EXISTS, "EMAIL_TAKEN");
+    assert_refused(&asked, NOVA_ALREADY_EXISTS, "HANDLE_TAKEN");
 }
 
 static void a_login_gives_a_token_that_says_who_asks(void **state)
@@ -283,7 +283,7 @@ static void a_deleted_user_is_gone_and_cannot_log_in(void **state)
     struct asked seen = get_user(user_id, &all);
     assert_refused(&seen, NOVA_NOT_FOUND, "USER_UNKNOWN");
     struct asked taken = user_register(handle, PASSWORD, &(struct rpc_headers){0});
-    assert_refused(&taken, NOVA_ALREADY_EXISTS, "EMAIL_TAKEN");
+    assert_refused(&taken, NOVA_ALREADY_EXISTS, "HANDLE_TAKEN");
 }
 
 static void an_import_wants_an_importer(void **state)

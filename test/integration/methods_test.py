@@ -103,6 +103,9 @@ def identity_answers(caller):
     assert [each.user_id for each in call("GetUsers", user_ids=[gone, bob]).users] == [bob]
     assert [each.kty for each in call("GetJwks").keys] == ["OKP"]
     password_answers(call)
+    said = call("GetSecurityAudit", ada, user_id=ada, page={"size": 2})
+    assert [each.action for each in said.entries] == ["session_revoked"] * 2, said
+    assert said.next_token and said.entries[0].user_id == ada, said
     known.update(ada=ada, bob=bob, token=login.access_token, session=login.session_id)
 
 

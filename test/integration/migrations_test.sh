@@ -159,6 +159,30 @@ allowed an_operator_sees_how_many_effects_wait operator \
   "SELECT count(*), min(created_at) FROM identity.effect WHERE done_at IS NULL"
 refused an_auditor_sees_no_effect "permission denied" auditor "SELECT kind FROM identity.effect"
 
+# Failed logins by digest, and the security audit log, of which an auditor sees all but where
+# somebody was, and in which nobody changes what an entry says.
+refused a_failed_login_is_kept_by_digest "login_failure_digest" $me \
+  "INSERT INTO identity.login_failure VALUES ('ada', now(), now())"
+refused an_operator_sees_no_failed_login "permission denied" operator \
+  "SELECT * FROM identity.login_failure"
+allowed the_audit_log_is_written $me \
+  "INSERT INTO identity.security_audit (user_id, action, actor) VALUES ($(id 1), 'login', 'a')"
+refused what_counts_says_for_which_address "security_audit_counted" $me \
+  "INSERT INTO identity.security_audit (user_id, action, actor, hour) VALUES ($(id 1), 'x', 'a', 1)"
+refused an_entry_of_the_audit_log_stays_as_it_is "permission denied" $me \
+  "UPDATE identity.security_audit SET action = 'logout'"
+refused the_place_of_an_entry_is_postgresqls "audit_id" $me \
+  "INSERT INTO identity.security_audit (audit_id, user_id, action, actor)
+   VALUES (1, $(id 1), 'login', 'a')"
+allowed an_auditor_reads_the_audit_log auditor \
+  "SELECT user_id, action, at, attempts FROM identity.security_audit"
+refused an_auditor_sees_not_where_somebody_was "permission denied" auditor \
+  "SELECT sealed FROM identity.security_audit"
+refused an_auditor_sees_no_refused_registration "permission denied" auditor \
+  "SELECT * FROM identity.refused_registration"
+refused an_operator_reads_the_audit_log_by_its_method "permission denied" operator \
+  "SELECT action FROM identity.security_audit"
+
 # Leases.
 allowed a_relay_takes_its_lease identity_relay \
   "UPDATE identity.relay_lease SET owner = $(id 1), owner_name = 'a', epoch = epoch + 1,
@@ -270,8 +294,12 @@ service generation: SELECT'
 expected_identity='service account: SELECT INSERT UPDATE DELETE
 operator effect: [SELECT]
 service effect: SELECT INSERT UPDATE DELETE
+service login_failure: SELECT INSERT UPDATE DELETE
 service mail_token: SELECT INSERT UPDATE DELETE
 service refresh_token: SELECT INSERT UPDATE DELETE
+service refused_registration: SELECT INSERT UPDATE DELETE
+auditor security_audit: [SELECT]
+service security_audit: SELECT INSERT [UPDATE] DELETE
 service session: SELECT INSERT UPDATE DELETE
 service signing_key: SELECT INSERT'
 views_content='comment_view post_view'

@@ -91,6 +91,9 @@ def without_new_events_the_stream_is_taken_back_as_it_was():
     wait_for_phase(it, "identity", "following")
     assert list(stream_leaves(it, "identity")) == known
     assert list(outbox_leaves(it, "identity")) == known
+    assert [row[0] for row in it.sql("select action from identity.security_audit where user_id = %s"
+                                     " order by audit_id", (given["early"],))] == [
+        "registered", "login", "handle_changed"]
     login(it, "early.renamed")  # the newer name; the password is in the copy
     login(it, "early", code=1)
     login(it, "later", code=1)

@@ -86,8 +86,10 @@ static inline void given_reply(struct given *given, const struct command_rule *r
         events[i] = (struct recorded){event->type, event->payload, event->aggregate->id,
                                       event->version, given->decision.now_us};
     }
-    struct reply reply = {
-        .events = events, .event_count = given->decision.event_count, .arena = given->arena};
+    struct reply reply = {.events = events,
+                          .event_count = given->decision.event_count,
+                          .arena = given->arena,
+                          .decision = &given->decision};
     rule->reply(&reply);
     given->reply = reply.message;
     given->refusal = reply.rejection;

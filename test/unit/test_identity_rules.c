@@ -92,14 +92,17 @@ static void what_is_taken_is_refused(void **state)
     (void)state;
     struct identity_facts facts;
     Nova__Identity__V2__RegisterRequest request = registration();
-    struct given given = identity_given("", &facts);
+    struct given given = identity_given("importer", &facts); // strangers do not hear of an address
     facts.email_taken = true;
     when(&given, "Register", &request);
     then_rejected(&given, IDENTITY_EMAIL_TAKEN);
-    given = identity_given("", &facts);
-    facts.handle_taken = true;
-    when(&given, "Register", &request);
-    then_rejected(&given, IDENTITY_HANDLE_TAKEN);
+    for (int email_taken = 0; email_taken < 2; email_taken++) {
+        given = identity_given("", &facts);
+        facts.handle_taken = true;
+        facts.email_taken = email_taken; // makes no difference
+        when(&given, "Register", &request);
+        then_rejected(&given, IDENTITY_HANDLE_TAKEN);
+    }
     given = identity_given("", &facts);
     given_user(&given);
     when(&given, "Register", &request);
@@ -112,6 +115,55 @@ static void what_is_taken_is_refused(void **state)
     facts.password_leaked = true;
     when(&given, "Register", &request);
     then_rejected(&given, IDENTITY_PASSWORD_LEAKED);
+}
+
+// What is answered without an event: like a registration that was one.
+static void then_in_silence(struct given *given, bool writes, const char *user_id, int64_t at_us)
+{
+    const Nova__Identity__V2__RegisterReply *reply = (const void *)given->reply;
+    assert_null(given->rejection);
+    assert_int_equal(given->decision.event_count, 0);
+    assert_int_equal(given->decision.writes_inline, writes);
+    assert_string_equal(reply->user_id, user_id);
+    assert_int_equal(reply->created_at_us, at_us);
+    given_end(given);
+}
+
+static void an_address_that_is_taken_is_answered_alike_and_leaves_no_event(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    Nova__Identity__V2__RegisterRequest request = registration();
+    static const char *const callers[] = {"", USER};
+    for (size_t i = 0; i < sizeof callers / sizeof *callers; i++) {
+        struct given given = identity_given(callers[i], &facts);
+        facts.email_taken = true;
+        when(&given, "Register", &request);
+        then_in_silence(&given, true, USER, 1000000);
+    }
+    struct given given = identity_given("", &facts);
+    facts.email_taken = true;
+    request.user_id = "";
+    when(&given, "Register", &request);
+    const Nova__Identity__V2__RegisterReply *reply = (const void *)given.reply;
+    assert_string_equal(reply->user_id, id_text(given.arena, &given.decision.new_id));
+    given_end(&given);
+}
+
+// What was answered once is answered again, whatever has become of the names meanwhile.
+static void the_same_registration_again_has_the_answer_of_the_first(void **state)
+{
+    (void)state;
+    struct identity_facts facts;
+    Nova__Identity__V2__RegisterRequest request = registration();
+    for (int taken = 0; taken < 2; taken++) {
+        struct given given = identity_given("", &facts);
+        facts.email_taken = facts.handle_taken = taken;
+        facts.registration = (struct registration_fact){
+            .repeated = true, .user_id = id_parse(OTHER), .created_at_us = 77};
+        when(&given, "Register", &request);
+        then_in_silence(&given, false, OTHER, 77);
+    }
 }
 
 // ---- ImportUser ---------------------------------------------------------------------------------
@@ -299,6 +351,8 @@ int main(void)
         cmocka_unit_test(names_of_a_wrong_form_are_refused),
         cmocka_unit_test(what_looks_like_a_reserved_name_is_reserved),
         cmocka_unit_test(what_is_taken_is_refused),
+        cmocka_unit_test(an_address_that_is_taken_is_answered_alike_and_leaves_no_event),
+        cmocka_unit_test(the_same_registration_again_has_the_answer_of_the_first),
         cmocka_unit_test(a_handle_is_changed_at_a_bounded_rate),
         cmocka_unit_test(only_importers_bring_users_in),
         cmocka_unit_test(a_user_changes_what_is_theirs),

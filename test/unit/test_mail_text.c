@@ -12,17 +12,23 @@
 #include "services/mail/smtp.h"
 #include "services/mail/template.h"
 
-static enum nova_status read_text(struct mail_template *out, struct arena *arena, const char *text,
-                                  struct error *err)
+static enum nova_status read_as(struct mail_template *out, struct arena *arena, const char *text,
+                                bool brings_token, struct error *err)
 {
     char path[] = "/tmp/nova-template.XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0);
     assert_int_equal(write(file, text, strlen(text)), (ssize_t)strlen(text));
     close(file);
-    enum nova_status status = mail_template_read(out, arena, path, err);
+    enum nova_status status = mail_template_read(out, arena, path, brings_token, err);
     unlink(path);
     return status;
+}
+
+static enum nova_status read_text(struct mail_template *out, struct arena *arena, const char *text,
+                                  struct error *err)
+{
+    return read_as(out, arena, text, true, err);
 }
 
 static void a_template_is_filled(void **state)
@@ -68,15 +74,31 @@ static void what_is_wrong_with_a_template_is_named(void **state)
     memset(large, 'x', MAIL_TEMPLATE_BYTES_MAX + 1);
     large[MAIL_TEMPLATE_BYTES_MAX + 1] = '\0';
     assert_int_equal(read_text(&template, arena, large, &err), NOVA_INVALID_ARGUMENT);
-    assert_int_equal(mail_template_read(&template, arena, "/nowhere/x.txt", &err), NOVA_NOT_FOUND);
+    assert_int_equal(mail_template_read(&template, arena, "/nowhere/x.txt", true, &err),
+                     NOVA_NOT_FOUND);
     assert_non_null(strstr(err.text, "/nowhere/x.txt"));
+    arena_destroy(&arena);
+}
+
+static void a_text_that_brings_no_token_has_no_braces(void **state)
+{
+    (void)state;
+    struct mail_template template;
+    struct error err;
+    struct arena *arena = arena_create();
+    assert_int_equal(read_as(&template, arena, "Subject: x\n\nNo token.", false, &err), NOVA_OK);
+    assert_string_equal(mail_template_fill(arena, template.text, "T", 1), "No token.");
+    assert_int_equal(read_as(&template, arena, "Subject: x\n\n{token}", false, &err),
+                     NOVA_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.text, "braces"));
     arena_destroy(&arena);
 }
 
 static void the_products_own_templates_are_whole(void **state)
 {
     (void)state;
-    static const char *const names[] = {"password_reset", "email_verification"};
+    static const char *const names[] = {"password_reset", "email_verification",
+                                        "registration_attempt"};
     int folder = (int)(strrchr(__FILE__, '/') - __FILE__);
     struct mail_template template;
     struct error err;
@@ -84,7 +106,7 @@ static void the_products_own_templates_are_whole(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *path = arena_printf(arena, "%.*s/../../services/identity/mail/%s.txt", folder,
                                         __FILE__, names[i]);
-        assert_int_equal(mail_template_read(&template, arena, path, &err), NOVA_OK);
+        assert_int_equal(mail_template_read(&template, arena, path, i < 2, &err), NOVA_OK);
     }
     arena_destroy(&arena);
 }
@@ -116,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_template_is_filled),
         cmocka_unit_test(what_is_wrong_with_a_template_is_named),
+        cmocka_unit_test(a_text_that_brings_no_token_has_no_braces),
         cmocka_unit_test(the_products_own_templates_are_whole),
         cmocka_unit_test(no_text_begins_a_header),
     };

@@ -74,7 +74,7 @@ static void purposes_have_names(void **state)
 {
     (void)state;
     enum mail_purpose found;
-    for (int i = MAIL_PASSWORD_RESET; i <= MAIL_EMAIL_VERIFICATION; i++) {
+    for (int i = MAIL_PASSWORD_RESET; i <= MAIL_PURPOSES; i++) {
         assert_true(mail_purpose_find(&found, mail_purpose_name((enum mail_purpose)i)));
         assert_int_equal(found, i);
     }
