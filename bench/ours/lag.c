@@ -75,8 +75,7 @@ static void write_in_time(PGconn *connection, natsConnection *bell, const char *
     double began_s = tool_now_s();
     for (int64_t i = 0; i < run.events; i++) {
         sleep_until(began_s + (double)i / (double)rate);
-        PQclear(
-            tool_rows(PQexecPrepared(connection, "insert", 2, values, lengths, formats, 1)));
+        PQclear(tool_rows(PQexecPrepared(connection, "insert", 2, values, lengths, formats, 1)));
         run.committed_s[i] = tool_now_s();
         tool_must_nats(natsConnection_Publish(bell, subject, NULL, 0), "ringing");
     }

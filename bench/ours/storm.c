@@ -46,8 +46,8 @@ static char *register_user(struct bus_connection *connection)
     ProtobufCMessage *reply = NULL;
     Nova__Identity__V2__RegisterRequest request = NOVA__IDENTITY__V2__REGISTER_REQUEST__INIT;
     struct rpc_headers headers = headers_of_a_command();
-    char *handle = arena_printf(run.arena, "bench%08x%08x", randombytes_random(),
-                                randombytes_random());
+    char *handle =
+        arena_printf(run.arena, "bench%08x%08x", randombytes_random(), randombytes_random());
     request.handle = request.display_name = handle;
     request.email = arena_printf(run.arena, "%s@example.org", handle);
     request.password = PASSWORD;
