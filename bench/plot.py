@@ -14,7 +14,7 @@ import sys
 import matplotlib
 
 matplotlib.use("SVG")
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import report
@@ -23,7 +23,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / "docs/performance"
 STYLE = {"svg.hashsalt": "nova", "svg.fonttype": "none", "font.family": "sans-serif",
          "axes.spines.top": False, "axes.spines.right": False}
 MET, MISSED, NO_AIM, RUNS = "#1a7f5a", "#b3402e", "#6b7280", "#9ca3af"
-ROW_INCHES, HEAD_INCHES, WIDTH_INCHES = 0.32, 1.1, 8
+ROW_INCHES, HEAD_INCHES, WIDTH_INCHES = 0.32, 1.1, 9
 
 
 def colour(met):
@@ -64,11 +64,16 @@ def plot(rows, title, label):
     for row, (_, value, runs, met, words) in enumerate(rows):
         axes.plot([min(runs), max(runs)], [row, row], color=RUNS, linewidth=2, zorder=1)
         axes.plot(value, row, "o", color=colour(met), markersize=6, zorder=2)
-        axes.annotate(words, (max([value, *runs]), row), xytext=(8, 0), fontsize=8,
-                      textcoords="offset points", va="center", color=colour(met))
+        left = value < 1  # words stand away from the line
+        axes.annotate(words, (min(runs) if left else max(runs), row), fontsize=8, va="center",
+                      xytext=(-8 if left else 8, 0), textcoords="offset points",
+                      ha="right" if left else "left", color=colour(met))
     axes.axvline(1, color="#111827", linewidth=1, zorder=0)
     axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.margins(x=0.4)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(label, fontsize=8)
