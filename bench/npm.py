@@ -4,6 +4,7 @@ bench/peers/package-lock.json.
 import hashlib
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -32,6 +33,12 @@ def _is_installed(digest):
     return done.exists() and done.read_text() == digest
 
 
+def _first_errors(said):
+    """Before the stack and the advice that npm prints behind them."""
+    lines = re.findall(r"^npm (?:error|ERR!) (.+)", said, re.M)
+    return "; ".join(lines[:4]) or said.strip()[-300:]
+
+
 def install():
     """Once for each lock file; later runs need no registry. Nothing of a package is run for it."""
     digest = hashlib.sha256((SOURCES / "package-lock.json").read_bytes()).hexdigest()
@@ -43,7 +50,8 @@ def install():
     done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER,
                           text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise BenchError(f"npm could not install the peers: {done.stderr.strip()[-500:]}")
+        raise BenchError(f"npm could not install the peers ({_first_errors(done.stderr)}): is its"
+                         " registry reached (npm ping)?")
     (PACKAGES / ".of-lock").write_text(digest)
 
 

@@ -105,7 +105,7 @@ def peers_that_cannot_be_installed_are_one_clear_error():
         said = installed_with(path, {
             "npm_config_registry": "http://127.0.0.1:1/", "npm_config_cache": f"{folder}/cache",
             "npm_config_fetch_retries": "0"})
-        assert said.startswith("npm could not install the peers: ") and "127.0.0.1:1" in said, said
+        assert said.startswith("npm could not install the peers (") and "ECONNREFUSED" in said, said
         assert not (path / "node_modules/.of-lock").exists()
     return None
 
