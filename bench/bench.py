@@ -8,18 +8,23 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import npm
 import report
 from figure import Sizes, measure
 from figures_bus import RPC
+from figures_lag import LAG
 from figures_latency import LATENCY, SUSTAINED
+from figures_login import LOGIN
 from figures_model import CONSUME, REBUILD
+from figures_peers import LOGICAL, PEERS, peers_of
 from figures_read import LOAD, LOG
 from figures_write import APPEND, RELAY
 from measure import BenchError
 from world import BUILD, World
 
-GROUPS = {"append": APPEND, "relay": RELAY, "consume": CONSUME, "latency": LATENCY,
-          "sustained": SUSTAINED, "rebuild": REBUILD, "rpc": RPC, "load": LOAD, "log": LOG}
+GROUPS = {"append": APPEND, "relay": RELAY + LAG, "consume": CONSUME, "latency": LATENCY,
+          "sustained": SUSTAINED, "rebuild": REBUILD, "rpc": RPC, "login": LOGIN, "load": LOAD,
+          "log": LOG}
 HELP = pathlib.Path(__file__).with_name("help.txt")
 
 
@@ -45,6 +50,7 @@ def parse(words):
     parser.add_argument("--size", type=positive, default=200)
     parser.add_argument("--runs", type=positive, default=5)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--peers", action="store_true")
     parser.add_argument("--against", type=pathlib.Path)
     parser.add_argument("--dir", type=pathlib.Path, default=pathlib.Path("/var/tmp"))
     options, unknown = parser.parse_known_args(words)
@@ -67,17 +73,27 @@ def chosen(what):
                                            f"; there are {', '.join(GROUPS)}"))
 
 
+def beside(what, figures):
+    """The names of those that have peers; they are installed."""
+    names = {figure.name for figure in figures if peers_of(figure)}
+    if not names:
+        raise Mistake(f"'{what}' has no peers; these have: {', '.join(PEERS)}")
+    npm.install()
+    return names
+
+
 def say(text):
     if sys.stderr.isatty():
         print(f"\r\033[K  {text}", end="", file=sys.stderr, flush=True)
 
 
 def run(options, figures, before):
-    done = []
-    with World(options.dir.resolve()) as world:
+    done, sizes = [], Sizes(options.events, options.size, options.runs)
+    with_peers = beside(options.what, figures) if options.peers else set()
+    with World(options.dir.resolve(), logical=bool(with_peers & LOGICAL)) as world:
         for figure in figures:
-            sizes = Sizes(options.events, options.size, options.runs)
-            for result in measure(figure(world, sizes), say):
+            peers = [peer(world, sizes) for peer in peers_of(figure) if figure.name in with_peers]
+            for result in measure(figure(world, sizes), say, peers):
                 done.append(result.json())
                 say("")
                 print(json.dumps(done[-1]) if options.json else report.text(done[-1]), flush=True)

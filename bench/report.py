@@ -18,6 +18,15 @@ def _used(name, used):
     return f"  {name:6} CPU and peak memory: {'; '.join(words)}" if words else ""
 
 
+def _peer(each, unit):
+    met = "met" if each["met"] else "not met"
+    aim = "ahead" if each["aim"] == 1 else f"at least {each['aim']} times"
+    lines = [f"  {each['times']:.3g} times {each['peer']} (aim: {aim}, {met})",
+             _side("peer", each["runs"], each["value"], unit), f"         {each['what']}",
+             _used("peer", each["used"])]
+    return [line for line in lines if line]
+
+
 def text(result):
     runs = result["runs"]
     met = {None: "", True: ", met", False: ", not met"}[result["met"]]
@@ -28,6 +37,8 @@ def text(result):
              _side("limit", [each["limit"] for each in runs], result["limit"], result["unit"]),
              f"         {result['limit_is']}",
              _used("ours", result["ours_used"]), _used("limit", result["limit_used"])]
+    for each in result.get("peers", []):
+        lines += _peer(each, result["unit"])
     return "\n".join(line for line in lines if line) + "\n"
 
 

@@ -45,16 +45,21 @@ def _seconds_of(stamp):
 
 
 class World:
-    """A context. Its home lies on the disk of `parent`, where fsync means something."""
+    """A context. Its home lies on the disk of `parent`, where fsync means something.
 
-    def __init__(self, parent):
+    `logical`: PostgreSQL's WAL also holds what logical replication needs, for a peer that reads it.
+    """
+
+    def __init__(self, parent, logical=False):
         self.it = Instance(parent=parent)
-        self.folder = self.it.folder
+        self.folder, self.logical = self.it.folder, logical
         self.held, self.connection = False, None
 
     def __enter__(self):
         try:
             self.it.up()
+            if self.logical:
+                self._make_logical()
             self._hold()
             self.connection = self.it.connect()  # one for all: a new one each time costs CPU
             self.connection.autocommit = True
@@ -70,14 +75,22 @@ class World:
             os.kill(self.it.supervisor(), signal.SIGCONT)
         self.it.__exit__(None, *failed[1:])
 
+    def _make_logical(self):
+        """PostgreSQL wants a restart for it, which its supervisor does."""
+        self.it.sql("ALTER SYSTEM SET wal_level = 'logical'")
+        before = self.it.state("postgres")
+        os.kill(before["pid"], signal.SIGINT)
+        self.it.ready_again("postgres", before["starts"])
+
     def _hold(self):
         """The servers alone go on; the supervisor starts nothing until the end."""
-        state = json.loads((self.it.home / "run/state.json").read_text())
         os.kill(self.it.supervisor(), signal.SIGSTOP)
         self.held = True
+        state = json.loads((self.it.home / "run/state.json").read_text())
         for each in state["processes"]:
-            if each["kind"] != "server":
-                os.kill(each["pid"], signal.SIGKILL)
+            if each["kind"] != "server" and each["pid"]:  # else it waits to be started
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each["pid"], signal.SIGKILL)
         self.servers = {each["name"].partition("-")[0]: each["pid"]
                         for each in state["processes"] if each["kind"] == "server"}
 
@@ -102,6 +115,16 @@ class World:
         """What a program printed that is measured beside others."""
         return last_json(self._watched(meter, name, self.start(name, **options))[0])
 
+    def other(self, name, command, environment):
+        """(what it printed, {process: use}) of a program that is none of ours."""
+        with self.meter() as meter:
+            printed, _ = self._watched(meter, name, Program(command, environment))
+        return last_json(printed), meter.used
+
+    def finish(self, meter, name, program):
+        """What a program printed that was started before, and waited for its input to end."""
+        return last_json(self._watched(meter, name, program)[0])
+
     def nova(self, *words, **more):
         """(seconds, {process: use}) of a command of the product, and of processes beside it."""
         with self.meter(**more) as meter:
@@ -121,17 +144,21 @@ class World:
         own = Own(self.it, kind, name)
         return own.wait_ready() if wait else own
 
-    def pgbench(self, script, clients, transactions, **variables):
+    def postgres_environment(self, role, database):
+        """What libpq and other clients look up."""
+        return dict(os.environ, PGHOST="127.0.0.1", PGPORT=str(self.it.postgres_port), PGUSER=role,
+                    PGDATABASE=database, PGPASSWORD=self.it.password(role))
+
+    def pgbench(self, script, clients, transactions, environment=None, **variables):
         """(transactions a second, {process: use})"""
-        command = [PGBENCH, "-h", "127.0.0.1", "-p", str(self.it.postgres_port), "-U",
-                   "content_service", "-n", "-M", "prepared", "-c", str(clients), "-j",
+        command = [PGBENCH, "-n", "-M", "prepared", "-c", str(clients), "-j",
                    str(min(clients, os.cpu_count())), "-t", str(max(1, transactions // clients)),
                    "-f", str(ROOT / "bench/limit" / script)]
         for name, value in variables.items():
             command += ["-D", f"{name}={value}"]
-        environment = dict(os.environ, PGPASSWORD=self.it.password("content_service"))
+        environment = environment or self.postgres_environment("content_service", "nova")
         with self.meter() as meter:
-            printed, _ = self._watched(meter, "pgbench", Program([*command, "nova"], environment))
+            printed, _ = self._watched(meter, "pgbench", Program(command, environment))
         found = re.search(r"^tps = ([\d.]+)", printed, re.M)
         if not found:
             raise BenchError(f"pgbench said no rate: {printed}")
@@ -205,9 +232,12 @@ class World:
         """The service's relay publishes all of its outbox; {process: use}."""
         self.free_leases()
         with self.own("relay", service) as relay, self.meter(relay=relay.pid) as meter:
-            wait_for(f"{events} events in the stream",
-                     lambda: self.stream(service)[0] >= events, every_s=0.05)
+            self.wait_stream(service, events)
         return meter.used
+
+    def wait_stream(self, service, events):
+        wait_for(f"{events} events in the stream",
+                 lambda: self.stream(service)[0] >= events, every_s=0.05)
 
     def consume(self, name, source, events, **more):
         """A consumer takes in all events of a stream again: (seconds, {process: use}).

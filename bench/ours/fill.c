@@ -4,6 +4,8 @@
 //   --what users --events N              identity: a new user each
 //   --what posts --events N --size B     content: a new post each, by one of --authors A
 //   --what post --events N --id ID       content: one post and its updates
+//   --service S                          into S's outbox, whose events they are not: for two relays
+//                                        that move the same bytes
 #include <string.h>
 
 #include "base/access.h"
@@ -81,7 +83,9 @@ int main(int argc, char **argv)
     tool_start(argc, argv);
     const char *what = tool_text("--what"), *id = tool_text("--id");
     bool users = what != NULL && strcmp(what, "users") == 0;
-    const char *service = users ? "identity" : "content";
+    const char *service = tool_text("--service");
+    if (service == NULL)
+        service = users ? "identity" : "content";
     fill.events = tool_int("--events", 1000);
     fill.size = tool_int("--size", 200);
     fill.authors = tool_int("--authors", 1000);
