@@ -6,12 +6,13 @@
 //
 // The PG* variables say where. Prints one line of JSON. The schema is made, and the code warm, before
 // the clock starts; each writer has a connection.
-import { randomUUID } from "node:crypto";
+import { randomUUID, webcrypto } from "node:crypto";
 import { parseArgs } from "node:util";
 import { STREAM_DOES_NOT_EXIST } from "@event-driven-io/emmett";
 import { getPostgreSQLEventStore } from "@event-driven-io/emmett-postgresql";
 import pg from "pg";
 
+globalThis.crypto ??= webcrypto; // Emmett looks for it there; Debian's Node 18 has it not
 const WARM_UP = 10;
 const { PGUSER, PGPASSWORD, PGHOST, PGPORT, PGDATABASE } = process.env;
 const { positionals: [what], values } = parseArgs({
