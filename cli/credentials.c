@@ -204,7 +204,7 @@ static enum nova_status make_log_key(bool *made, const char *path, const char *s
     char *secret = arena_printf(arena, "%s\n", note_signer_text(arena, &signer));
     // The public one first: an interrupted start writes both again.
     status = home_write(public_path, arena_printf(arena, "%s\n", note_key_text(arena, &signer.key)),
-                        0644, err);
+                        0600, err);
     if (status == NOVA_OK)
         status = home_write(path, secret, 0600, err);
     *made = status == NOVA_OK;
