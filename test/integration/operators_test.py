@@ -304,7 +304,6 @@ def a_rebuild_and_a_verification_rest_on_the_outboxes_alone_where_they_are_told_
     rebuild("--from", "outbox")
     made = post("after that")
     wait_for("live updates to go on", lambda: indexed(made))
-    assert_equal()
 
 
 # ---- going back ---------------------------------------------------------------------------------
@@ -322,7 +321,7 @@ def a_kept_generation_catches_up_before_it_is_live_again():
         assert indexed(made)  # at once: it was nowhere behind when it took over
         made = post(f"written to {to}")
         wait_for("a live update", lambda made=made: indexed(made, f"search_index_g{to}", "post"))
-        assert_equal()
+    assert_equal()
     for number, words in ((second, "is live"), (99, f"is gone; {first} is kept")):
         said = it.nova("projection", "switch", "search_index", "--generation", str(number), code=1)
         assert words in said.stderr, said
@@ -357,8 +356,6 @@ def parked_events_stay_with_their_generation():
     wait_for("the event to be parked", lambda: listed()["sources"][1]["parked"] == 1)
     rebuild()
     assert indexed(refused) and listed()["sources"][1]["parked"] == 0
-    said = verify()[1]
-    assert "are parked" not in said, said
     it.nova("projection", "switch", "search_index", "--generation", str(first))
     assert not indexed(refused) and listed()["sources"][1]["parked"] == 1
     lines, said = verify(code=1)
@@ -380,7 +377,6 @@ def a_kept_generation_goes_with_a_deleted_person_and_the_way_back_is_refused():
     said = it.nova("projection", "switch", "search_index", "--generation", str(first), code=1).stderr
     assert f"no generation of search_index but the live one, {second}, is left" in said, said
     assert_nothing_half_made()
-    assert_equal()
 
 
 # ---- nova check ---------------------------------------------------------------------------------
