@@ -8,7 +8,7 @@
 #include "aggregates/identity/identity.h"
 
 static const struct aggregate_type *const types[] = {
-    &user_aggregate,    &session_aggregate,      &post_aggregate,
+    &user_aggregate,    &session_aggregate,      &keyring_aggregate, &post_aggregate,
     &comment_aggregate, &conversation_aggregate, &message_aggregate,
 };
 

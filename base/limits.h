@@ -62,6 +62,12 @@ enum {
     PAGE_SIZE_MAX = 500,
     // Public keys a service knows: processes and signing keys that live at the same time.
     AUTH_KEYS_MAX = 256,
+    // Sessions that ended while their access tokens are valid: 32 MiB. At a token's hour that is
+    // 290 ends a second; past it the oldest is forgotten, and older tokens are refused.
+    REVOCATIONS_MAX = 1 << 20,
+    // Of these, what may have come and not been read when a service starts; past it a delivery is
+    // dropped, which is noticed, and all come again.
+    REVOCATIONS_PENDING_BYTES_MAX = 512 << 20,
 
     // ---- commands
     // Attempts of one command on a new state: 32 writers on one aggregate all win in the end.
@@ -163,6 +169,8 @@ static_assert(RPC_PENDING_BYTES_MAX >= RPC_QUEUE_BYTES_MAX,
 static_assert(COMMANDS_TOGETHER_MAX <= RPC_QUEUE_MAX, "one worker does not outdo the queue");
 static_assert(COMMANDS_TOGETHER_BYTES_MAX >= 2 * BUS_PAYLOAD_BYTES_MAX,
               "large commands go together");
+static_assert(REVOCATIONS_PENDING_BYTES_MAX / REVOCATIONS_MAX >= 400,
+              "all ended sessions can arrive at once, envelopes and all");
 static_assert(IMPORT_FLYING_MAX <= IMPORT_WINDOW_MAX, "what flies is in the window");
 static_assert(IMPORT_FLYING_MAX <= RPC_QUEUE_MAX / 4, "an import alone overloads no service");
 static_assert(RELAY_BATCH_BYTES_MAX >= BUS_PAYLOAD_BYTES_MAX, "one event fits into a batch");

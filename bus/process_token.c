@@ -2,6 +2,8 @@
 // safely, so each text is signed anew.
 #include "bus/process_token.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,4 +50,18 @@ const char *process_token_text(const struct process_token *token, struct arena *
         .issuer = "process", .issued_at_s = now_s, .expires_at_s = now_s + LIFETIME_S};
     snprintf(claims.subject, sizeof claims.subject, "%s", token->user);
     return jwt_sign(arena, &claims, token->kid, token->secret);
+}
+
+void process_token_mark(char out[PROCESS_TOKEN_MARK_BYTES], const struct process_token *token,
+                        const char *purpose, int64_t number)
+{
+    char text[128];
+    uint8_t digest[(PROCESS_TOKEN_MARK_BYTES - 1) / 2];
+    static_assert(sizeof token->secret <= crypto_generichash_KEYBYTES_MAX &&
+                      sizeof digest >= crypto_generichash_BYTES_MIN,
+                  "a keyed BLAKE2b");
+    int len = snprintf(text, sizeof text, "%s %" PRId64, purpose, number);
+    crypto_generichash(digest, sizeof digest, (const uint8_t *)text, (size_t)len, token->secret,
+                       sizeof token->secret);
+    sodium_bin2hex(out, PROCESS_TOKEN_MARK_BYTES, digest, sizeof digest);
 }

@@ -5,6 +5,8 @@
 // Threads:   process_token_text is safe from any thread.
 // Errors:    what reading the seed answers.
 #pragma once
+#include <stdint.h>
+
 #include "base/arena.h"
 #include "base/error.h"
 
@@ -15,3 +17,9 @@ MUST_CHECK enum nova_status process_token_create(struct process_token **out, con
                                                  const char *seed_file, struct error *err);
 void process_token_destroy(struct process_token **token);
 const char *process_token_text(const struct process_token *token, struct arena *arena);
+
+// What only processes with the same seed can make of a number, for a purpose: a keyed digest, as
+// text. It tells them from everybody else where no token can go along.
+enum { PROCESS_TOKEN_MARK_BYTES = 33 };
+void process_token_mark(char out[PROCESS_TOKEN_MARK_BYTES], const struct process_token *token,
+                        const char *purpose, int64_t number);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bus/cloudevents.h"
+#include "bus/delivery.h"
 #include "bus/topology.h"
 
 // GUARD_MS: how long the end of a request may be overdue before the server counts as gone.
@@ -294,27 +295,13 @@ static enum nova_status reader_request_many(struct reader *reader, size_t max, s
 
 // ---- reading ------------------------------------------------------------------------------------
 
-// The stream's sequence in $JS.ACK.<stream>.<durable>.<deliveries>.<sequence>..., or, from newer
-// servers, with a domain and an account before the stream (ADR-15). 0: this is no such subject.
-static int64_t reader_sequence(const char *reply)
-{
-    const char *parts[16];
-    size_t count = 0;
-    for (const char *at = reply; at != NULL && count < 16; at = strchr(at, '.')) {
-        at += count > 0; // behind the dot
-        parts[count++] = at;
-    }
-    if (count < 9 || strncmp(reply, "$JS.ACK.", 8) != 0)
-        return 0;
-    return strtoll(parts[count < 11 ? 5 : 7], NULL, 10);
-}
-
 static enum nova_status reader_decode(struct reader *reader, int i, struct error *err)
 {
     natsMsg *msg = reader->held->received[i];
     struct reader_message *out = &reader->held->messages[i];
     const char *reply = natsMsg_GetReply(msg);
-    int64_t n = reply == NULL ? 0 : reader_sequence(reply);
+    struct delivery delivery;
+    int64_t n = delivery_parse(&delivery, reply) ? delivery.n : 0; // 0: no such subject
     if (n != reader->last_n + 1)
         return error_set_transient(err, NOVA_ABORTED, "%s: message %" PRId64 " came after %" PRId64,
                                    reader->stream, n, reader->last_n);

@@ -11,6 +11,7 @@
 #define USER(...)
 #define STREAM(...)
 #define READER(...)
+#define VERIFIER(...)
 #define CALL(...)
 
 #undef STREAM
@@ -31,6 +32,15 @@ static const struct topology_reader readers[] = {
 };
 #undef READER
 #define READER(...)
+
+#undef VERIFIER
+static const struct topology_verifier verifiers[] = {
+#define VERIFIER(service)                                                                          \
+    {#service, #service "_service", #service "-verifier", "nova.revoked." #service},
+#include "bus/topology.def"
+};
+#undef VERIFIER
+#define VERIFIER(...)
 
 #undef CALL
 static const struct topology_call calls[] = {
@@ -138,6 +148,25 @@ const struct topology_reader *topology_reader_at(size_t i)
 {
     assert(i < COUNT(readers));
     return &readers[i];
+}
+
+size_t topology_verifier_count(void)
+{
+    return COUNT(verifiers);
+}
+
+const struct topology_verifier *topology_verifier_at(size_t i)
+{
+    assert(i < COUNT(verifiers));
+    return &verifiers[i];
+}
+
+const struct topology_verifier *topology_verifier_find(const char *service)
+{
+    for (size_t i = 0; i < COUNT(verifiers); i++)
+        if (strcmp(verifiers[i].service, service) == 0)
+            return &verifiers[i];
+    return NULL;
 }
 
 size_t topology_call_count(void)

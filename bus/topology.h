@@ -48,6 +48,21 @@ struct topology_reader {
 size_t topology_reader_count(void);
 const struct topology_reader *topology_reader_at(size_t i);
 
+// Verifiers: which services hear at once that a session ended (bus/verifier.h). The durable is
+// filtered, and its permission is for that filter alone; it delivers to <delivers>.<feed>,
+// which all of the service's processes hear.
+#define TOPOLOGY_REVOKED_STREAM "NOVA_IDENTITY"
+#define TOPOLOGY_REVOKED_SUBJECT "nova.evt.identity.session.revoked.*"
+struct topology_verifier {
+    const char *service;  // "content"
+    const char *user;     // "content_service"
+    const char *durable;  // "content-verifier"
+    const char *delivers; // "nova.revoked.content"
+};
+size_t topology_verifier_count(void);
+const struct topology_verifier *topology_verifier_at(size_t i);
+const struct topology_verifier *topology_verifier_find(const char *service); // NULL: it is none
+
 // Callers: which user may call which method. method "*" is all of the service.
 struct topology_call {
     const char *user;    // "communication_service"

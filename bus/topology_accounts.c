@@ -146,6 +146,15 @@ static int accounts_calls(FILE *out, const char *user)
     return count;
 }
 
+// The two requests that a verifier needs for its durable: the filter is a part of the subject, so
+// that the server holds it.
+static void accounts_verifier_subject(FILE *out, const struct topology_verifier *verifier,
+                                      const char *api, bool makes)
+{
+    fprintf(out, "\"%s.CONSUMER.%s.%s.%s%s\"", api, makes ? "CREATE" : "DELETE",
+            TOPOLOGY_REVOKED_STREAM, verifier->durable, makes ? "." TOPOLOGY_REVOKED_SUBJECT : "");
+}
+
 static void accounts_service(FILE *out, const char *user)
 {
     char service[64];
@@ -153,8 +162,15 @@ static void accounts_service(FILE *out, const char *user)
     accounts_list_begin(out, "publish");
     if (accounts_calls(out, user) > 0)
         fprintf(out, ", ");
+    const struct topology_verifier *verifier = topology_verifier_find(service);
+    for (int makes = 0; verifier != NULL && makes < 2; makes++) {
+        accounts_verifier_subject(out, verifier, "JS.BUS.API", makes);
+        fprintf(out, ", ");
+    }
     fprintf(out, "\"nova.bell.%s\"]}, ", service);
     accounts_list_begin(out, "subscribe");
+    if (verifier != NULL)
+        fprintf(out, "\"%s.*\", ", verifier->delivers);
     fprintf(out,
             "\"nova.rpc.%s.v2.> %s\", \"$SRV.PING\", \"$SRV.INFO\", \"$SRV.STATS\", "
             "\"$SRV.*.%s\", \"$SRV.*.%s.*\", \"_INBOX.%s.>\"]}, "
@@ -258,6 +274,19 @@ static void accounts_export_durables(FILE *out)
     }
 }
 
+static void accounts_export_verifiers(FILE *out)
+{
+    for (size_t i = 0; i < topology_verifier_count(); i++) {
+        const struct topology_verifier *verifier = topology_verifier_at(i);
+        for (int makes = 0; makes < 2; makes++) {
+            fprintf(out, "      {service: ");
+            accounts_verifier_subject(out, verifier, "$JS.API", makes);
+            fprintf(out, ", accounts: [SERVICES]}\n");
+        }
+        fprintf(out, "      {stream: \"%s.*\", accounts: [SERVICES]}\n", verifier->delivers);
+    }
+}
+
 // What auditors ask, operators ask too, and of STREAM.INFO services: an export is written once,
 // with all of its accounts.
 static void accounts_exports(FILE *out)
@@ -265,6 +294,7 @@ static void accounts_exports(FILE *out)
     _Static_assert(COUNT(operator_asks) > COUNT(auditor_asks), "operators ask more");
     fprintf(out, "    exports: [\n");
     accounts_export_durables(out);
+    accounts_export_verifiers(out);
     accounts_export_asks(out, auditor_asks, 1, "SERVICES, OPERATORS, AUDITORS");
     accounts_export_asks(out, auditor_asks + 1, COUNT(auditor_asks) - 1, "OPERATORS, AUDITORS");
     accounts_export_asks(out, operator_asks + COUNT(auditor_asks),
@@ -288,9 +318,25 @@ static void accounts_exports(FILE *out)
     fprintf(out, "      {stream: \"$JS.EVENT.ADVISORY.>\", accounts: [OPERATORS]}\n    ]\n");
 }
 
+static void accounts_import_verifiers(FILE *out)
+{
+    for (size_t i = 0; i < topology_verifier_count(); i++) {
+        const struct topology_verifier *verifier = topology_verifier_at(i);
+        for (int makes = 0; makes < 2; makes++) {
+            fprintf(out, "      {service: {account: BUS, subject: ");
+            accounts_verifier_subject(out, verifier, "$JS.API", makes);
+            fprintf(out, "}, to: ");
+            accounts_verifier_subject(out, verifier, "JS.BUS.API", makes);
+            fprintf(out, "}\n");
+        }
+        fprintf(out, "      {stream: {account: BUS, subject: \"%s.*\"}}\n", verifier->delivers);
+    }
+}
+
 static void accounts_services_imports(FILE *out)
 {
     fprintf(out, "    imports: [\n");
+    accounts_import_verifiers(out);
     for (size_t i = 0; i < topology_reader_count(); i++) {
         struct durable durable = accounts_durable(topology_reader_at(i));
         for (int verb = 0; verb < DURABLE_VERBS; verb++)

@@ -7,6 +7,7 @@
 
 #include "cli/client.h"
 #include "cli/command.h"
+#include "nova/identity/v2/identity.pb-c.h"
 #include "proto/json.h"
 #include "proto/sealed.h"
 
@@ -164,6 +165,24 @@ static enum nova_status read_request(ProtobufCMessage **out, struct call *call, 
     return status;
 }
 
+// Who is not there does nothing: a mistyped id would else write for a user whom nobody can find.
+static enum nova_status check_user(const struct call *call, const struct client *client,
+                                   struct error *err)
+{
+    Nova__Identity__V2__GetUserRequest request = NOVA__IDENTITY__V2__GET_USER_REQUEST__INIT;
+    const struct rpc_headers headers = {.token = process_token_text(client->token, call->arena)};
+    char user_id[UUID_TEXT_BYTES];
+    ProtobufCMessage *reply;
+    struct error asked;
+    uuid_format(user_id, &call->headers.on_behalf_of);
+    request.user_id = user_id;
+    enum nova_status status = rpc_call(&reply, NULL, client->connection, "identity", "GetUser",
+                                       &request.base, &headers, call->arena, &asked);
+    return status == NOVA_NOT_FOUND
+               ? error_set(err, status, "--as %s: there is no such user", user_id)
+               : NOVA_OK; // an identity that is away does not keep others from answering
+}
+
 static enum nova_status carry_out(struct call *call, const struct settings *settings,
                                   struct error *err)
 {
@@ -177,6 +196,9 @@ static enum nova_status carry_out(struct call *call, const struct settings *sett
         status = client_open(&client, settings, "operator_rpc", err);
     if (status == NOVA_OK && call->headers.token == NULL)
         call->headers.token = process_token_text(client.token, call->arena);
+    if (status == NOVA_OK && !uuid_is_nil(&call->headers.on_behalf_of) &&
+        strcmp(call->service, "identity") != 0) // whose own rules say so
+        status = check_user(call, &client, err);
     if (status == NOVA_OK) {
         status = rpc_call(&reply, &position, client.connection, call->service, call->method,
                           request, &call->headers, call->arena, err);

@@ -15,7 +15,7 @@
 #include "bus/topology.h"
 #include "services/service_internal.h"
 
-enum { TICK_MS = 1000, REQUEST_MS_MAX = 30000 };
+enum { TICK_MS = 1000, REQUEST_MS_MAX = 30000, REVOCATIONS_WAIT_MS = 5000 };
 
 static const struct service_type *const types[] = {&service_identity, &service_content,
                                                    &service_communication, &service_search};
@@ -101,18 +101,30 @@ static enum nova_status service_connect(struct service *service, struct error *e
 static enum nova_status service_authenticate(struct service *service, struct error *err)
 {
     char principals[PATH_MAX];
-    service->jwks = (struct auth_jwks_source){service->connection, service->token};
-    enum nova_status status = access_principals_path(principals, service->settings, err);
-    struct auth_options options = {
-        .principals_file = principals,
-        .user_keys = auth_keys_from_identity,
-        .context = &service->jwks,
+    const struct settings *settings = service->settings;
+    const struct verifier_options verifier = {
+        .connection = service->connection,
+        .service = service->type->name,
+        .token = service->token,
+        .keys = service->type->user_keys,
+        .keys_context = service->state,
+        .token_lifetime_s = settings_int(settings, SETTING_IDENTITY_TOKEN_LIFETIME_S),
+        .stale_s = settings_int(settings, SETTING_SERVICE_REVOCATIONS_STALE_S),
+        .keys_age_s = settings_int(settings, SETTING_SERVICE_KEYS_REFRESH_S),
     };
-    if (service->type->user_keys != NULL) {
-        options.user_keys = service->type->user_keys;
-        options.context = service->state;
-    }
+    enum nova_status status = access_principals_path(principals, settings, err);
+    if (status == NOVA_OK)
+        status = verifier_create(&service->verifier, &verifier, err);
+    const struct auth_options options = {principals, service->verifier};
     return status == NOVA_OK ? auth_create(&service->auth, &options, err) : status;
+}
+
+// Users' tokens are refused until it is known which sessions ended. Everybody else is answered
+// though no stream is there to say.
+static void service_wait_for_revocations(struct service *service)
+{
+    if (!verifier_wait(service->verifier, REVOCATIONS_WAIT_MS))
+        log_warn("service: answers users once the feed of ended sessions is there");
 }
 
 enum nova_status service_connect_postgres(struct pg **out, const struct service *service,
@@ -163,6 +175,8 @@ static enum nova_status service_start(struct service *service, struct error *err
         status = service_add_worker(service, err);
     if (status == NOVA_OK && service->type->start != NULL)
         status = service->type->start(service, err);
+    if (status == NOVA_OK)
+        service_wait_for_revocations(service);
     const uint32_t heavy_at_once = service_find_heavy(service);
     const bool has_together = service_find_together(service);
     const struct rpc_server_options options = {
@@ -190,6 +204,7 @@ static void service_stop(struct service *service)
         pg_destroy(&service->workers[i].pg);
     }
     auth_destroy(&service->auth);
+    verifier_destroy(&service->verifier);
     process_token_destroy(&service->token);
     bus_connection_destroy(&service->connection);
     if (service->type->state_destroy != NULL && service->state != NULL)

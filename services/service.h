@@ -62,9 +62,8 @@ struct service_type {
                                        struct pg *pg, struct arena *arena, struct error *err);
     enum nova_status (*finish)(struct service_worker *worker, struct service_call *call,
                                struct outcome *outcome, struct error *err);
-    // Users' keys for verifying tokens; NULL: asked from identity.
-    enum nova_status (*user_keys)(void *state, struct auth_key *keys, size_t cap, size_t *count,
-                                  struct error *err);
+    // Users' keys for verifying tokens, by the service's state; NULL: asked from identity.
+    jwks_fetch user_keys;
     // Once, before requests come in.
     enum nova_status (*start)(struct service *service, struct error *err);
     void *(*state_create)(struct service *service);

@@ -11,11 +11,11 @@ struct service {
     const struct service_type *type;
     const struct settings *settings;
     struct bus_connection *connection;
+    struct verifier *verifier;
     struct auth *auth;
     struct seal_key master;
     void *state;
     struct process_token *token;
-    struct auth_jwks_source jwks;
     struct rpc_server *server;
     struct service_worker workers[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];
     void *worker_contexts[SERVICE_WORKERS_MAX + SERVICE_URGENT_WORKERS];

@@ -465,6 +465,39 @@ IDENTITY = [
            unit/test_jwt_attacks/each_part_is_base64url_and_nothing_else
            unit/test_jwt_attacks/the_bits_that_mean_nothing_are_zero
            unit/test_jwt_attacks/depth_and_length_are_bounded"""),
+    Row("a_revoked_session",
+        "A session has ended, and its access token is still good; the service that takes it was started, "
+        "disconnected or deaf when it ended; the stream that tells is away",
+        "refused by every service within a second, by events and without asking anybody; what ended before "
+        "a start is known before the first token is taken; away for long: users are refused",
+        """unit/test_revocations/nothing_is_good_before_the_feed_was_whole
+           unit/test_revocations/a_gap_loses_the_feed_and_what_was_known_stays_good_for_a_while
+           unit/test_revocations/an_older_feed_says_nothing_and_a_newer_one_is_taken_over
+           unit/test_revocations/past_its_bound_older_tokens_are_refused_and_no_end_is_missed
+           unit/test_revocations/in_every_history_a_verifier_that_follows_knows_every_end
+           integration/verifier_test/a_session_that_ended_is_refused_by_every_service_whatever_ended_it
+           integration/verifier_test/no_service_asks_identity_about_a_token
+           integration/verifier_test/what_ended_before_a_service_started_it_never_takes
+           integration/verifier_test/each_process_of_a_service_hears_of_every_end
+           integration/verifier_test/a_durable_that_somebody_removes_is_made_again
+           integration/verifier_test/a_feed_that_another_service_makes_up_is_not_listened_to
+           integration/verifier_test/a_stream_that_stays_away_shuts_users_out_and_lets_them_in_again"""),
+    Row("a_key_that_is_changed",
+        "A signing key is changed: tokens of the old one are refused, the new one signs before others know "
+        "it, an old one is taken for ever, the operator is cut off in the middle",
+        "published before it signs, kept until its last token has expired, then refused; one step, which "
+        "may be killed and run again; in the log",
+        """unit/test_key_schedule/a_rotation_takes_a_key_through_all_its_states
+           unit/test_key_schedule/no_token_outlives_its_key
+           unit/test_keyring_rules/an_operator_publishes_a_key_before_it_signs
+           unit/test_keyring_rules/nobody_else_does
+           unit/test_keyring_rules/a_key_that_waits_is_not_overtaken
+           unit/test_jwks/a_known_key_is_not_asked_for_and_an_unknown_one_once
+           unit/test_jwks/old_keys_are_asked_for_again_and_a_removed_one_is_forgotten
+           integration/verifier_test/a_key_is_changed_under_load_and_nobody_notices
+           integration/verifier_test/a_key_whose_last_token_expired_is_gone_and_refused
+           integration/verifier_test/a_rotation_that_is_killed_can_be_run_again
+           integration/verifier_test/only_an_operator_sees_and_rotates_keys"""),
     Row("a_password_that_is_cut",
         "Long passwords cut, NUL bytes, Unicode forms; passwords that leaked elsewhere; hashes of a "
         "cost of long ago",

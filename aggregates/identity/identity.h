@@ -1,4 +1,4 @@
-// identity.h - the aggregates of identity: user and session.
+// identity.h - the aggregates of identity: user, session and keyring.
 //
 //   user      Register, ImportUser -> user.created; Register with an address that is taken -> no
 //   event,
@@ -13,6 +13,10 @@
 //             when the password was wrong too often, user.unlocked when it was right after that
 //             RefreshToken -> session.refreshed; session.revoked when the token is an old one
 //             Logout, RevokeSession, RevokeAllSessions -> session.revoked
+//   keyring   RotateSigningKey -> keyring.rotated
+//
+// However a session ends, it ends by session.revoked, and by nothing else: who verifies access
+// tokens listens to that one event (bus/verifier.h).
 //
 // A session has one refresh token at a time, and counts them: generation 0 comes with the login,
 // each refresh takes the newest and gives the next. Only an older one that is brought again shows
@@ -71,7 +75,13 @@
     REJECTION(MAIL_TOKEN_MALFORMED, INVALID_ARGUMENT, "that is no token of such an e-mail")        \
     REJECTION(MAIL_TOKEN_UNKNOWN, UNAUTHENTICATED,                                                 \
               "that token was used, or a newer one was asked for; ask for another")                \
-    REJECTION(MAIL_TOKEN_EXPIRED, UNAUTHENTICATED, "that token has expired; ask for another")
+    REJECTION(MAIL_TOKEN_EXPIRED, UNAUTHENTICATED, "that token has expired; ask for another")      \
+    REJECTION(OPERATOR_ONLY, PERMISSION_DENIED, "only an operator sees and rotates signing keys")  \
+    REJECTION(ROTATION_UNDER_WAY, FAILED_PRECONDITION,                                             \
+              "a new key is published and waits for its time; ./nova keys list shows it")          \
+    REJECTION(                                                                                     \
+        KEYS_TOO_MANY, FAILED_PRECONDITION,                                                        \
+        "too many keys are still needed for tokens of before; wait until the oldest is gone")
 
 enum identity_rejection {
 #define REJECTION(name, status, text) IDENTITY_##name,
@@ -79,7 +89,8 @@ enum identity_rejection {
 #undef REJECTION
         IDENTITY_REJECTION_COUNT,
     IDENTITY_SESSIONS_FROM = IDENTITY_DEVICE_INVALID, // from here on the rejections are sessions',
-    IDENTITY_MAIL_FROM = IDENTITY_WRONG_PASSWORD // and from here on those of tokens sent by e-mail
+    IDENTITY_MAIL_FROM = IDENTITY_WRONG_PASSWORD,     // from here on those of tokens sent by e-mail
+    IDENTITY_KEYS_FROM = IDENTITY_OPERATOR_ONLY       // and from here on those of signing keys
 };
 extern const struct rejection identity_rejections[IDENTITY_REJECTION_COUNT];
 
@@ -114,6 +125,13 @@ struct registration_fact {
     struct uuid holder_id; // who has the e-mail address; nil: nobody
 };
 
+// A key that RotateSigningKey may add.
+struct new_key_fact {
+    const char *kid, *x;
+    int64_t now_us, lead_us; // by the clock that says when a key signs
+    bool is_one_too_many;
+};
+
 // decision.facts: what the service looked up.
 struct identity_facts {
     bool email_taken, handle_taken;
@@ -135,6 +153,7 @@ struct identity_facts {
     size_t session_count;
     int64_t token_lifetime_us, refresh_lifetime_us, session_lifetime_us;
     struct refresh_fact refresh; // RefreshToken and Logout
+    struct new_key_fact new_key; // RotateSigningKey
 };
 
 struct user_state {
@@ -148,9 +167,15 @@ struct session_state {
     int64_t generation; // the newest refresh token's
     int64_t refresh_expires_at_us, ends_at_us;
 };
-extern const struct aggregate_type user_aggregate, session_aggregate;
+struct keyring_state {
+    int64_t rotations;
+    int64_t signs_from_us; // the newest key
+};
+// The one keyring's id.
+#define KEYRING_ID "6a777400-0000-5000-8000-6e6f76610000"
+extern const struct aggregate_type user_aggregate, session_aggregate, keyring_aggregate;
 
-enum { IDENTITY_RULES_COUNT = 14 };
+enum { IDENTITY_RULES_COUNT = 15 };
 extern const struct command_rule identity_rules[IDENTITY_RULES_COUNT];
 
 // True for a name of the list in reserved.inc and for one that is read as such: case, the signs

@@ -67,6 +67,10 @@ void session_reply_logout(struct reply *);
 void session_reply_revoke(struct reply *);
 void session_reply_revoke_all(struct reply *);
 
+const struct rejection *keyring_target_rotate(struct targets *, const struct decision *);
+const struct rejection *keyring_rotate(struct decision *);
+void keyring_reply_rotated(struct reply *);
+
 // session.revoked of each of decision->aggregates[from..] that goes on.
 void session_emit_all_revoked(struct decision *decision, uint32_t from, const struct uuid *user_id,
                               const char *reason);

@@ -24,4 +24,5 @@ const struct command_rule identity_rules[IDENTITY_RULES_COUNT] = {
     {"Logout", session_target_logout, session_logout, session_reply_logout},
     {"RevokeSession", session_target_revoke, session_revoke, session_reply_revoke},
     {"RevokeAllSessions", session_target_revoke_all, session_revoke_all, session_reply_revoke_all},
+    {"RotateSigningKey", keyring_target_rotate, keyring_rotate, keyring_reply_rotated},
 };

@@ -110,10 +110,10 @@ static void session_emit_started(struct decision *decision)
         message_new(decision->arena, &nova__identity__v2__session_started_personal__descriptor);
     started->user_id = id_text(decision->arena, user_id);
     started->ends_at_us = decision->now_us + facts->session_lifetime_us;
-    started->expires_at_us =
-        earlier(decision->now_us + facts->token_lifetime_us, started->ends_at_us);
     started->refresh_expires_at_us =
         earlier(decision->now_us + facts->refresh_lifetime_us, started->ends_at_us);
+    started->expires_at_us = // no access token is good of a session that is over by itself
+        earlier(decision->now_us + facts->token_lifetime_us, started->refresh_expires_at_us);
     personal->device = request->device;
     personal->address = request->address;
     bool is_personal = *request->device != '\0' || *request->address != '\0';
@@ -218,10 +218,10 @@ const struct rejection *session_refresh(struct decision *decision)
         message_new(decision->arena, &nova__identity__v2__session_refreshed__descriptor);
     refreshed->user_id = id_text(decision->arena, &session->user_id);
     refreshed->generation = session->generation + 1;
-    refreshed->expires_at_us =
-        earlier(decision->now_us + facts->token_lifetime_us, session->ends_at_us);
     refreshed->refresh_expires_at_us =
         earlier(decision->now_us + facts->refresh_lifetime_us, session->ends_at_us);
+    refreshed->expires_at_us =
+        earlier(decision->now_us + facts->token_lifetime_us, refreshed->refresh_expires_at_us);
     decision_emit(decision, &decision->aggregates[0], "session.refreshed", &refreshed->base, NULL,
                   NULL);
     return NULL;

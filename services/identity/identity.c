@@ -13,6 +13,7 @@
 #include "services/identity/password.h"
 #include "services/identity/registration.h"
 #include "services/identity/reset.h"
+#include "services/identity/rotation.h"
 #include "services/identity/session_list.h"
 #include "services/identity/sessions.h"
 #include "services/identity/state.h"
@@ -31,6 +32,7 @@ struct prepared {
     bool password_matches;
     struct attempt attempt; // of Login; of ChangePassword, by who may
     struct registration registration;
+    struct signing_new new_key; // of RotateSigningKey
 };
 
 static struct password_cost identity_cost(const struct service *service)
@@ -153,6 +155,8 @@ static enum nova_status identity_prepare(struct service_worker *worker, struct s
         return identity_check_old(out, worker, call, err);
     if (identity_is(call, "Login"))
         return identity_check_password(out, worker, call, err);
+    if (identity_is(call, "RotateSigningKey"))
+        signing_make(&out->new_key, service_master_key(worker->service));
     return NOVA_OK;
 }
 
@@ -341,6 +345,15 @@ static enum nova_status identity_look_up_change(struct identity_facts *facts,
     return status;
 }
 
+static enum nova_status identity_look_up_rotation(struct identity_facts *facts,
+                                                  const struct service_command_context *context,
+                                                  struct pg *pg, struct arena *arena,
+                                                  struct error *err)
+{
+    const struct prepared *prepared = context->prepared;
+    return rotation_look_up(facts, context->worker->service, &prepared->new_key, pg, arena, err);
+}
+
 static const struct {
     const char *method;
     enum nova_status (*look_up)(struct identity_facts *facts,
@@ -360,6 +373,7 @@ static const struct {
     {"ChangePassword", identity_look_up_change},
     {"RequestEmailVerification", reset_look_up_verification},
     {"VerifyEmail", reset_look_up_verify},
+    {"RotateSigningKey", identity_look_up_rotation},
 };
 
 static enum nova_status identity_look_up(void *context, const struct command *command,
@@ -496,6 +510,8 @@ static enum nova_status identity_write_tables(const struct service_command_conte
         return reset_write_verified(decision, pg, err);
     if (strcmp(first->type->aggregate_type, "session") == 0)
         return identity_write_session(c, decision, pg, err);
+    if (strcmp(first->type->aggregate_type, "keyring") == 0)
+        return rotation_write(c->worker->service, decision, &prepared->new_key, pg, err);
     return identity_is(c->call, "DeleteUser")
                ? identity_write_deletion(c, &first->aggregate->id, pg, err)
                : identity_write_names(c, decision, pg, err);
@@ -539,6 +555,7 @@ static const struct service_query identity_queries[] = {
     {.method = "GetUsers", .answer = identity_get_users},
     {.method = "GetPersonKeys", .answer = service_get_person_keys, .urgent = true},
     {.method = "GetSecurityAudit", .answer = identity_get_security_audit},
+    {.method = "ListSigningKeys", .answer = rotation_list},
 };
 
 // ---- the service --------------------------------------------------------------------------------

@@ -45,11 +45,13 @@ enum nova_status tokens_start(struct tokens *tokens, struct service *service, st
         access_refresh_key(&tokens->refresh_key, service_settings(service), err);
     if (status == NOVA_OK)
         status = service_connect_postgres(&pg, service, err);
-    return status == NOVA_OK ? signing_start(tokens->signing, pg, service_master_key(service), err)
-                             : status;
+    int64_t lifetime_s = settings_int(service_settings(service), SETTING_IDENTITY_TOKEN_LIFETIME_S);
+    return status == NOVA_OK
+               ? signing_start(tokens->signing, pg, service_master_key(service), lifetime_s, err)
+               : status;
 }
 
-enum nova_status tokens_user_keys(void *state, struct auth_key *keys, size_t cap, size_t *count,
+enum nova_status tokens_user_keys(void *state, struct jwks_key *keys, size_t cap, size_t *count,
                                   struct error *err)
 {
     const struct identity_state *identity = state;
@@ -262,7 +264,7 @@ enum nova_status tokens_get_jwks(struct service_worker *worker, struct service_c
                                  struct error *err)
 {
     struct arena *arena = call->request->arena;
-    struct auth_key *keys = arena_alloc(arena, AUTH_KEYS_MAX * sizeof *keys);
+    struct jwks_key *keys = arena_alloc(arena, AUTH_KEYS_MAX * sizeof *keys);
     size_t count = 0;
     enum nova_status status =
         signing_keys(tokens_of(worker->service)->signing, keys, AUTH_KEYS_MAX, &count, err);

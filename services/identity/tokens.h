@@ -17,7 +17,7 @@ void tokens_destroy(struct tokens **tokens);
 MUST_CHECK enum nova_status tokens_start(struct tokens *tokens, struct service *service,
                                          struct error *err);
 // Public keys of access tokens, for auth; `state` is the service's.
-enum nova_status tokens_user_keys(void *state, struct auth_key *keys, size_t cap, size_t *count,
+enum nova_status tokens_user_keys(void *state, struct jwks_key *keys, size_t cap, size_t *count,
                                   struct error *err);
 
 // facts->refresh of RefreshToken and Logout; the session is locked until the transaction's end.

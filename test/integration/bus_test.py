@@ -20,6 +20,7 @@ USERS = ["communication_service", "communication_message_sender_cache",
          "communication_conversation_view", "communication_forget"]
 RELAY = "communication_relay"
 WATCHING = ["auditor", "operator"]
+REVOKED = "session.revoked.*"
 it = Instance(settings={"NOVA_RELAY_CHECK_MS": "1000"})
 attempts = {"publish": 0, "subscribe": 0, "injection": 0}
 
@@ -48,6 +49,12 @@ def durables():
             re.search(r'service: "\$JS\.API\.CONSUMER\.INFO\.NOVA_\w+\.\w', each)]
 
 
+def verifiers():
+    """The durables that are pushed to services: exported with their filter."""
+    return re.findall(r'service: "\$JS\.API\.CONSUMER\.CREATE\.NOVA_IDENTITY\.([\w-]+)\.nova\.evt',
+                      (it.home / "nats/accounts.conf").read_text())
+
+
 def api_subjects():
     """Every request of JetStream's API on a stream, its messages and its consumers."""
     yield from ("INFO", "STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.BUS", "SERVER.REMOVE",
@@ -67,6 +74,12 @@ def api_subjects():
     for stream, name in durables():
         for verb in ("CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT", "LEADER.STEPDOWN"):
             yield f"CONSUMER.{verb}.{stream}.{name}"
+    assert len(verifiers()) == 4, verifiers()
+    for name in verifiers():
+        for verb in ("CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT"):
+            yield f"CONSUMER.{verb}.NOVA_IDENTITY.{name}"
+        for what in (">", "user.>", "session.>", "session.started.*", REVOKED):
+            yield f"CONSUMER.CREATE.NOVA_IDENTITY.{name}.nova.evt.identity.{what}"
 
 
 def publish_subjects():
@@ -98,6 +111,7 @@ def subscribe_subjects():
         yield f"nova.evt.{service}.>"
         yield f"nova.bell.{service}"
         yield f"nova.audit.checkpoint.{service}"
+        yield f"nova.revoked.{service}.*"
         for queue in ("", service, "communication", "spy"):
             yield f"nova.rpc.{service}.v2.> {queue}".strip()
             yield f"nova.rpc.{service}.> {queue}".strip()
@@ -153,7 +167,9 @@ def every_connection_is_let_in():
 # What communication needs, written a second time: a wider permission is a finding, not a given.
 NEEDED = {
     "communication_service": r"nova\.rpc\.identity\.v2\.(GetJwks|GetUsers|GetPersonKeys)|"
-                             r"nova\.bell\.communication",
+                             r"nova\.bell\.communication|JS\.BUS\.API\.CONSUMER\.(DELETE\."
+                             r"NOVA_IDENTITY\.communication-verifier|CREATE\.NOVA_IDENTITY\."
+                             r"communication-verifier\.nova\.evt\.identity\.session\.revoked\.\*)",
     "auditor": r"JS\.BUS\.API\.(STREAM\.(INFO|MSG\.GET)|DIRECT\.GET)\.NOVA_[A-Z]+(\.>)?",
     "operator": r"JS\.BUS\.API\.(INFO|STREAM\.(NAMES|LIST)|(STREAM\.(INFO|MSG\.GET)|DIRECT\.GET)\."
                 r"NOVA_[A-Z]+(\.>)?|CONSUMER\.((NAMES|LIST)\.NOVA_[A-Z]+|(INFO|DURABLE\.CREATE|"
@@ -167,7 +183,7 @@ CONSUMER = (r"nova\.rpc\.(identity|communication)\.v2\.GetPersonKeys|JS\.BUS\.AP
             r"NOVA_(IDENTITY|COMMUNICATION)\.communication-NAME)|"
             r"\$JS\.ACK\.NOVA_(IDENTITY|COMMUNICATION)\.communication-NAME\.>")
 HEARD = (r"_INBOX\.USER\.>|nova\.(rpc\.communication\.v2\.> communication|bell\.communication)|"
-         r"\$SRV\.(PING|INFO|STATS|\*\.communication(\.\*)?)")
+         r"nova\.revoked\.communication\.\*|\$SRV\.(PING|INFO|STATS|\*\.communication(\.\*)?)")
 HEARD_BY = {"auditor": r"_INBOX\.auditor\.>|nova\.audit\.checkpoint\.>",
             "operator": r"_INBOX\.operator\.>|\$JS\.EVENT\.ADVISORY\.>"}
 
@@ -256,7 +272,7 @@ def a_reply_subject_writes_into_nobodys_stream():
     before = state()
     for user in USERS + WATCHING:
         for subject in permissions(user)[0]:
-            if "DURABLE.CREATE" in subject or "CONSUMER.DELETE" in subject:
+            if "CREATE" in subject or "CONSUMER.DELETE" in subject:
                 continue  # a durable of one's own: below
             subject = one_of(subject)
             with Nats(it, user) as client:
@@ -273,13 +289,17 @@ def a_reply_subject_writes_into_nobodys_stream():
             assert message.data.startswith(b"nova/"), (sequence, message.data)
 
 
-def a_durable_delivers_to(client, stream, name, target):
+def a_durable_delivers_to(client, stream, name, target, in_subject="", in_body=""):
     """Makes a durable that pushes to a foreign subject; True when it was accepted."""
+    verb = "CREATE" if in_subject else "DURABLE.CREATE"
     body = {"stream_name": stream, "config": {
         "durable_name": name, "deliver_subject": target, "ack_policy": "none",
         "deliver_policy": "all", "replay_policy": "instant"}}
+    if in_subject:
+        body["config"] |= {"name": name, "filter_subject": in_body or in_subject}
     client.request(f"JS.BUS.API.CONSUMER.DELETE.{stream}.{name}", seconds=2)
-    answer = client.request(f"JS.BUS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}",
+    answer = client.request(f"JS.BUS.API.CONSUMER.{verb}.{stream}.{name}" +
+                            (f".{in_subject}" if in_subject else ""),
                             json.dumps(body).encode(), seconds=2)
     assert answer is not None and client.errors == [], (target, client.errors)
     attempts["injection"] += 1
@@ -297,7 +317,16 @@ def a_durable_of_ones_own_delivers_into_nobodys_stream():
                 accepted += a_durable_delivers_to(client, stream, name, target)
             client.request(f"JS.BUS.API.CONSUMER.DELETE.{stream}.{name}", seconds=2)
         assert accepted > 0, f"{user}: every durable was refused, so nothing was tried"
-    wait_for("the consumer to have made its durable again", lambda: state() == before)
+    user, name = "communication_service", "communication-verifier"
+    own, accepted = f"nova.evt.identity.{REVOKED}", 0
+    with Nats(it, user) as client:
+        for target in TARGETS:
+            accepted += a_durable_delivers_to(client, "NOVA_IDENTITY", name, target, own)
+            for other in ("nova.evt.identity.>", "nova.evt.identity.user.created.*", ">"):
+                assert not a_durable_delivers_to(client, "NOVA_IDENTITY", name, target, own, other)
+        client.request(f"JS.BUS.API.CONSUMER.DELETE.NOVA_IDENTITY.{name}", seconds=2)
+    assert accepted > 0, "every durable of the verifier was refused, so nothing was tried"
+    wait_for("the consumers to have made their durables again", lambda: state() == before)
     print(f"# attempts, all refused: {attempts['publish']} publishes, {attempts['subscribe']} "
           f"subscriptions, {attempts['injection']} injections", flush=True)
 

@@ -102,6 +102,10 @@ def identity_answers(caller):
     assert call("DeleteUser", gone, user_id=gone).deleted_at_us > 0
     assert [each.user_id for each in call("GetUsers", user_ids=[gone, bob]).users] == [bob]
     assert [each.kty for each in call("GetJwks").keys] == ["OKP"]
+    assert [each.state for each in call("ListSigningKeys").keys] == ["signs"]
+    rotated = call("RotateSigningKey")
+    assert rotated.signs_from_us > time.time() * 1e6
+    assert rotated.kid in [each.kid for each in call("GetJwks").keys]
     password_answers(call)
     said = call("GetSecurityAudit", ada, user_id=ada, page={"size": 2})
     assert [each.action for each in said.entries] == ["session_revoked"] * 2, said

@@ -301,7 +301,7 @@ service refused_registration: SELECT INSERT UPDATE DELETE
 auditor security_audit: [SELECT]
 service security_audit: SELECT INSERT [UPDATE] DELETE
 service session: SELECT INSERT UPDATE DELETE
-service signing_key: SELECT INSERT'
+service signing_key: SELECT INSERT DELETE'
 views_content='comment_view post_view'
 views_communication='conversation_view member_view message_sender_cache message_sender_gone message_view'
 views_search='post_index term_index user_index'

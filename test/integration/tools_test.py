@@ -158,6 +158,9 @@ def call_acts_as_operator_for_a_user_or_with_a_token():
     told = it.nova("call", "content", "UpdatePost", json.dumps({"post_id": post, "text": "stolen"}),
                    "--as", stranger, code=1).stderr
     assert "PERMISSION_DENIED" in told and "NOT_AUTHOR" in told, told
+    nobody = "018f0000-0000-7000-8000-00000000000f"
+    told = it.nova("call", "content", "CreatePost", '{"text": "lost"}', "--as", nobody, code=1).stderr
+    assert f"--as {nobody}: there is no such user" in told, told
     same = ["call", "content", "CreatePost", '{"text": "once"}', "--as", user, "--command-id",
             "018f0000-0000-7000-8000-000000000001"]
     assert it.nova(*same).stdout == it.nova(*same).stdout

@@ -36,8 +36,8 @@ def events():
     found = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/*.json"))]
     lives = ["created", "started", "sent", "updated", "password_changed",
              "email_verified", "edited", "read", "refreshed",
-             "locked", "unlocked", "revoked", "deleted"]
-    first = ["user", "session", "post", "comment", "conversation", "message"]
+             "locked", "unlocked", "revoked", "rotated", "deleted"]
+    first = ["user", "session", "keyring", "post", "comment", "conversation", "message"]
     return sorted(found, key=lambda each: (
         lives.index(each["type"].split(".")[1]), first.index(each["type"].split(".")[0]),
         each["event_id"]))

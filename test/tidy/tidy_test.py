@@ -34,7 +34,9 @@ PURE = ["outbox-relay/settle.h", "outbox-relay/settle.c", "outbox-relay/relay_st
         "cli/waiting.c", "cli/check_rules.h", "cli/check_rules.c", "cli/projection_state.h",
         "cli/projection_state.c",
         "inbox/inbox_state.h", "inbox/inbox_state.c",
-         "aggregates/runtime/group.h", "aggregates/runtime/group.c"]
+         "aggregates/runtime/group.h", "aggregates/runtime/group.c",
+        "base/revocations.h", "base/revocations.c", "services/identity/key_schedule.h",
+        "services/identity/key_schedule.c"]
 PURE_FOLDERS = ["audit", "aggregates/core", "aggregates/identity", "aggregates/content",
                 "aggregates/communication"]
 IO_HEADERS = re.compile(

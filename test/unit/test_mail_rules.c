@@ -291,7 +291,7 @@ static void a_token_verifies_the_address(void **state)
 static void every_rejection_was_produced(void **state)
 {
     (void)state;
-    then_all_were_produced(IDENTITY_MAIL_FROM, IDENTITY_REJECTION_COUNT);
+    then_all_were_produced(IDENTITY_MAIL_FROM, IDENTITY_KEYS_FROM);
 }
 
 int main(void)

@@ -99,6 +99,14 @@ static void a_login_says_how_long_each_token_lasts(void **state)
     assert_int_equal(reply->expires_at_us, NOW_US + 60000000);
     assert_int_equal(reply->refresh_expires_at_us, NOW_US + 60000000);
     then_event(&given, "session.started");
+    given = identity_given("", &facts);
+    facts.refresh_lifetime_us = 60000000; // of a session that is over nothing is good
+    given_user(&given);
+    when(&given, "Login", &request);
+    assert_int_equal(
+        ((const Nova__Identity__V2__LoginReply *)(const void *)given.reply)->expires_at_us,
+        NOW_US + 60000000);
+    then_event(&given, "session.started");
 }
 
 static void device_and_address_are_personal_and_bounded(void **state)
