@@ -455,7 +455,7 @@ def a_relay_that_stands_and_an_outbox_that_is_not_its_stream_s_are_critical():
 def streams_and_consumers_are_shown_in_the_words_of_the_nats_tool():
     count = it.sql("select count(*) from content.outbox")[0][0]
     lines = it.nova("stream", "ls").stdout.splitlines()
-    assert lines[0].split()[:3] == ["NAME", "CREATED", "MESSAGES"] and len(lines) == 4, lines
+    assert lines[0].split()[:3] == ["NAME", "CREATED", "MESSAGES"] and len(lines) == 5, lines
     assert re.search(rf"^NOVA_CONTENT +\S+Z +{count} ", "\n".join(lines), re.M), lines
     state = json.loads(it.nova("stream", "info", "content", "--json").stdout)["state"]
     assert state["messages"] == state["last_seq"] == count, state
