@@ -318,7 +318,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
                    {"--checkpoint", &arguments->checkpoint},
                    {"--key", &arguments->key},
                    {"--required", &arguments->required}};
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         const char **value = NULL;
         bool is_witness = strcmp(argv[i], "--witness") == 0;
         for (size_t j = 0; j < sizeof options / sizeof *options; j++)
@@ -332,7 +332,6 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
             return command_failed(&err);
         if (!is_witness)
             *value = argv[i + 1];
-        i++;
     }
     if (arguments->service != NULL && topology_stream_of(arguments->service) == NULL)
         return command_usage("log", "no service '%s' has a log", arguments->service);
