@@ -60,12 +60,14 @@ static const json_t *goals_missed(bool *stuck, struct goals *goals, const json_t
     return missed;
 }
 
-// What is ready may be of no use all the same. *settled: every relay follows its outbox.
+// What is ready may be of no use all the same. *settled: every relay follows its outbox. Of several
+// troubles a relay's is told: what others lack mostly follows from it.
 static enum nova_status look_for_trouble(bool *settled, const char *home, struct error *err)
 {
     size_t i;
     json_t *entry, *state = up_state(home);
     enum nova_status status = NOVA_OK;
+    bool of_relay = false;
     *settled = true;
     json_array_foreach(json_object_get(state, "processes"), i, entry)
     {
@@ -75,9 +77,11 @@ static enum nova_status look_for_trouble(bool *settled, const char *home, struct
         bool relay = name != NULL && strncmp(name, "relay/", 6) == 0;
         if (relay && (said == NULL || strncmp(said, "following", 9) != 0))
             *settled = false;
-        if (status == NOVA_OK && trouble != NULL && *trouble != '\0')
-            status = error_set(err, NOVA_FAILED_PRECONDITION, "runs, but %s %s: ./nova logs %s",
-                               name, trouble, name);
+        if (trouble == NULL || *trouble == '\0' || (status != NOVA_OK && (of_relay || !relay)))
+            continue;
+        of_relay = relay;
+        status = error_set(err, NOVA_FAILED_PRECONDITION, "runs, but %s %s: ./nova logs %s", name,
+                           trouble, name);
     }
     json_decref(state);
     return status;
