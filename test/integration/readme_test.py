@@ -22,8 +22,8 @@ it = Instance()
 def sources():
     """All code in one text, to look names up in."""
     found = []
-    for folder in ("base", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay", "inbox",
-                   "projections", "services", "cli", "test"):
+    for folder in ("base", "audit", "proto", "pg", "bus", "migrations", "aggregates", "outbox-relay",
+                   "signer", "inbox", "projections", "services", "cli", "test"):
         found += [each.read_text() for each in sorted((ROOT / folder).rglob("*.[ch]"))]
         found += [each.read_text() for each in sorted((ROOT / folder).rglob("*.def"))]
     return "\n".join(found)
