@@ -58,7 +58,7 @@ NOTICE = ("an e-mail when password, address or devices change: the user finds it
 V2_1 = levels(
     "2.1.1 2.1.2 2.1.3 2.1.4 2.1.5 2.1.6 2.1.7 2.1.8 2.1.9 2.1.10 2.1.11 2.1.12", "",
     missing("2.1.1", "12 characters at least",
-            "8 bytes after NFKC are enough: NIST SP 800-63B asks for eight "
+            "a least length of 12: 8 bytes after NFKC are enough, since NIST SP 800-63B asks for eight "
             "([decision 28](decisions/0028-what-a-password-may-be.md)), and there is no setting for more"),
     held("2.1.2", "64 characters are possible, more than 128 are not",
          "1,024 bytes, and not one more; the bound keeps hashing cheap to refuse, and longer ones are no harm to "
@@ -162,7 +162,7 @@ V2_5 = levels(
             integration/mail_tls_test/a_server_without_starttls_gets_nothing
             integration/mail_tls_test/a_server_whose_certificate_nobody_vouches_for_gets_nothing
             integration/mail_test/a_token_is_used_once_and_its_command_answers_again""",
-         "from that server on it is as open as e-mail is"),
+         "encryption to its reader: from that server on it is as open as e-mail is"),
     aside("2.5.2", "no hints, no questions about one's life", "the contract has no field for either"),
     held("2.5.3", "recovery shows nothing of the present password",
          "of which only the hash is known; the e-mail holds a token and a text",
@@ -198,7 +198,7 @@ V2_7 = levels(
     held("2.7.2", "a code expires after 10 minutes",
          "it expires, by `identity.reset_lifetime_s` and `identity.verification_lifetime_s`",
          "integration/mail_test/a_token_that_expired_or_is_none_sets_nothing",
-         "10 minutes by default: half an hour for a reset and a day for a confirmation, since e-mail takes its time"),
+         "10 minutes by default; it is half an hour for a reset and a day for a confirmation, since e-mail takes its time"),
     held("2.7.3", "a code works once, and for what it was asked for",
          "bound to purpose and address; its use deletes it",
          """integration/mail_test/a_token_is_used_once_and_its_command_answers_again
@@ -230,7 +230,7 @@ V2_9 = levels(
          "processes have Ed25519 keys (nkeys), each in a file for its owner only",
          """integration/up_test/secrets_are_for_their_owner_only
             unit/test_access/a_secret_that_others_may_read_is_refused""",
-         "users have none (2.3.2), and no TPM or HSM holds a process's"),
+         "keys of users (2.3.2), and a TPM or HSM for those of processes"),
     held("2.9.2", "a challenge of 64 bits that does not come again",
          "nats-server's nonce for each connection; two known faults of the library around it are worked around "
          "([decision 8](decisions/0008-around-nats-c.md))",
@@ -294,7 +294,7 @@ V3_3 = levels(
             integration/verifier_test/what_ended_before_a_service_started_it_never_takes
             integration/sessions_test/a_logout_ends_one_session_and_a_revocation_those_that_are_named
             unit/test_jwt_attacks/claims_of_another_meaning_are_refused_whoever_signed_them""",
-         "while identity's relay is behind, an end is heard as late as the relay is"),
+         "an end in time while identity's relay is behind: it is heard as late as that is"),
     held("3.3.2", "one logs in again: after 30 days (level 1), 12 hours or half an hour without use (level 2)",
          "a session ends after 14 days without use and after 30 in any case",
          """integration/sessions_test/a_token_that_is_no_good_is_refused_by_name_and_changes_nothing
@@ -352,7 +352,7 @@ V6_1 = levels(
             unit/test_sealed/the_key_opens_it_and_the_text_is_not_to_be_seen
             integration/accounts_test/where_somebody_was_is_sealed_and_goes_with_them
             integration/tools_test/a_log_opens_only_with_the_master_key_and_the_services_role""",
-         "read models are plain text, since they are searched: encrypt the disk"),
+         "encrypted read models: they are plain text, since they are searched; encrypt the disk"),
     aside("6.1.2", "data on health", "none is asked for"),
     aside("6.1.3", "data on money", "none is asked for"))
 
@@ -376,8 +376,8 @@ V6_2 = levels(
          """unit/test_seal/the_same_text_is_sealed_differently_each_time
             unit/test_seal/a_text_cannot_move_to_another_event"""),
     held("6.2.4", "algorithms, costs and keys can be exchanged",
-         "the cost of a hash stands in it, and a login makes it anew; signing keys rotate with an overlap; tokens "
-         "begin with their version",
+         "the cost of a hash stands in it, and a login makes it anew; signing keys rotate with an overlap; refresh, "
+         "device and e-mail tokens begin with their version",
          """integration/passwords_test/a_login_makes_a_hash_of_another_cost_anew
             integration/verifier_test/a_key_is_changed_under_load_and_nobody_notices
             integration/sessions_test/a_new_key_takes_no_session_away""",
@@ -409,7 +409,7 @@ V6_4 = levels(
             unit/test_access/a_missing_secret_is_named_with_what_makes_it""",
          "a vault: whoever wants one lets it write those files"),
     missing("6.4.2", "a module of its own holds the keys, and the application never sees them",
-            "keys are in the memory of the process that uses them; they are wiped after use, but neither locked "
+            "such a module: keys are in the memory of the process that uses them, wiped after use, but neither locked "
             "(mlock) nor kept out of a core dump yet, and no HSM is spoken to"))
 
 V7_1 = levels(
@@ -430,7 +430,7 @@ V7_1 = levels(
          """integration/accounts_test/what_happened_to_an_account_is_kept_in_order
             integration/accounts_test/only_the_user_and_operators_read_it_and_a_look_is_kept
             integration/abuse_test/a_known_command_id_and_a_wrong_password_open_no_session""",
-         "requests refused for want of permission or form: they are counted (`nova_service_errors_total`), and no "
+         "entries for requests refused for want of permission or form: they are counted (`nova_service_errors_total`), and no "
          "line says whose"),
     held("7.1.4", "each entry says enough to tell what happened when",
          "account, action, reason, actor, session, first and last time, how often; device and address sealed. An "
@@ -447,9 +447,9 @@ V7_2 = levels(
             integration/enumeration_test/a_refused_login_locks_no_account_and_writes_the_same_for_everybody
             integration/accounts_test/what_happened_to_an_account_is_kept_in_order
             integration/accounts_test/streams_and_logs_hold_nothing_of_it""",
-         "logins that are refused because they must wait, and access tokens that are refused: counted only"),
+         "entries for logins that are refused because they must wait, and for access tokens: these are counted only"),
     missing("7.2.2", "every refusal for want of permission is logged",
-            "PERMISSION_DENIED is counted and answered; what nats-server or PostgreSQL refuses stands in their own "
+            "such a log: PERMISSION_DENIED is counted and answered; what nats-server or PostgreSQL refuses stands in their own "
             "logs"))
 
 V7_3 = levels(
@@ -468,14 +468,15 @@ V7_3 = levels(
             integration/signer_test/a_row_changed_by_hand_is_named
             integration/signer_test/the_same_change_everywhere_is_found_by_the_signature
             integration/witness_test/a_forked_log_of_the_same_size_is_refused_and_both_are_kept""",
-         "entries that are no events (failed logins) are in no tree, and the service's role may delete old ones"),
+         "a tree over entries that are no events (failed logins), and a role that cannot delete entries: the service's "
+         "deletes old ones"),
     held("7.3.4", "clocks agree", "one clock dates all that is recorded, PostgreSQL's, in UTC, and order never rests "
          "on it; `./nova check` warns when clocks are apart",
          """integration/outbox_hazards_test/a_clock_that_steps_changes_no_order
             integration/migrations_test/a_service_cannot_set_the_recorded_time
             integration/pg_test/a_connection_is_named_and_speaks_utf8_and_utc
             integration/accounts_test/a_clock_that_steps_keeps_nobody_out""",
-         "no case sets two clocks apart to see that warning"))
+         "a case that sets two clocks apart to see that warning"))
 
 V7_4 = levels(
     "7.4.1", "7.4.2 7.4.3",
@@ -486,8 +487,8 @@ V7_4 = levels(
             integration/bad_input_test/what_is_no_request_is_refused
             integration/bad_input_test/a_field_that_is_wrong_is_named
             integration/pg_test/a_taken_key_is_named_by_its_constraint_and_never_by_its_value""",
-         "an INTERNAL or UNAVAILABLE error still says what failed inside, such as a constraint's name: callers on the "
-         "bus are processes of ours, and an edge must not pass that on"),
+         "general words for INTERNAL and UNAVAILABLE: these say what failed inside, such as a constraint's name. Callers "
+         "on the bus are processes of ours; an edge must not pass it on"),
     held("7.4.2", "errors are handled alike everywhere",
          "one type of error; ignoring a status does not compile",
          """unit/test_error/each_level_says_what_it_was_doing
@@ -515,7 +516,7 @@ V8_1 = levels(
             integration/erasure_test/a_former_generation_of_each_projection_holds_them_as_well
             integration/erasure_test/after_the_deletion_no_file_holds_them
             integration/backup_test/a_backup_is_made_while_everything_runs""",
-         "a backup is not encrypted, and holds the keys: keep it as you keep these"),
+         "encryption of backups, which hold the keys as well: keep them as you keep these"),
     held("8.1.3", "requests carry no more than is needed",
          "a token has eight claims and nothing personal; a field that a message does not know is passed over",
          """integration/methods_test/a_token_is_verified_by_others_with_the_published_key
@@ -539,7 +540,8 @@ V8_3 = levels(
     "8.3.1 8.3.2 8.3.3 8.3.4", "8.3.5 8.3.6 8.3.7 8.3.8",
     aside("8.3.1", "sensitive data in the body, not in a URL", "there are no URLs: 3.1.1"),
     held("8.3.2", "users can have their data removed, or take it with them",
-         "DeleteUser makes it unreadable at once, everywhere ([what erasure erases](erasure.md))",
+         "DeleteUser makes it unreadable in log and streams, and takes it out of read models, as soon as each service has "
+         "heard of it ([what erasure erases](erasure.md))",
          """integration/erasure_test/after_the_deletion_no_file_holds_them
             integration/erasure_test/whoever_asks_afterwards_is_told_so
             integration/erasure_test/a_rebuilt_projection_does_not_bring_them_back
@@ -554,11 +556,11 @@ V8_3 = levels(
     held("8.3.5", "looks at sensitive data are noted",
          "an operator's look at somebody's security audit log is an entry of it",
          "integration/accounts_test/only_the_user_and_operators_read_it_and_a_look_is_kept",
-         "an operator's GetUser, and what consumers open with GetPersonKeys"),
+         "entries for an operator's GetUser, and for what consumers open with GetPersonKeys"),
     held("8.3.6", "secrets in memory are written over after use",
          "keys, and what tokens are made of, by sodium_memzero",
          "unit/test_seal/a_forgotten_key_is_all_zero",
-         "a request's arena, in which the password came, is freed and not wiped"),
+         "wiping a request's memory, in which the password came"),
     held("8.3.7", "encryption keeps secret and whole", "XChaCha20-Poly1305, an AEAD",
          """unit/test_seal/a_sealed_text_opens_under_its_key
             unit/test_seal/every_flipped_bit_is_noticed
@@ -570,7 +572,7 @@ V8_3 = levels(
          """integration/accounts_test/what_is_too_old_is_not_kept
             integration/accounts_test/what_is_forgotten_leaves_no_row
             integration/accounts_test/a_refused_registration_is_not_kept_for_long""",
-         "device and address of sessions that ended stay sealed in the log until the user is deleted"))
+         "an end for device and address of former sessions: they stay in the log, sealed, until the user is deleted"))
 
 RFC_8725 = [
     held("3.1", "the verifier chooses the algorithm, and each key has one",
@@ -609,7 +611,8 @@ RFC_8725 = [
             unit/test_jwks/a_known_key_is_not_asked_for_and_an_unknown_one_once
             integration/abuse_test/a_made_up_key_keeps_no_known_one_waiting_while_identity_sleeps"""),
     missing("3.11", "the header says which kind of token it is",
-            "typ is JWT, or absent, for both kinds of ours, and any other is refused; they are told apart by their keys"),
+            "a typ for each kind: it is JWT, or absent, for both of ours, and any other is refused; they are told apart by "
+            "their keys"),
     held("3.12", "rules for each kind that exclude each other",
          "keys of users' tokens and of processes' are apart, and each may sign for its issuer only; other tokens of "
          "ours (refresh, device, e-mail) are no JWTs and have keys of their own",
@@ -624,7 +627,7 @@ RFC_9106 = [
          """unit/test_password/a_hash_at_another_cost_is_to_be_made_anew
             unit/test_password/a_hash_from_elsewhere_is_argon2id_at_a_bearable_cost"""),
     missing("4, 7.4", "1 pass over 2 GiB, or 3 over 64 MiB, with 4 lanes",
-            "2 passes over 19 MiB with 1 lane, which OWASP recommends and which lets two hashes run at once on a small "
+            "that much: it is 2 passes over 19 MiB with 1 lane, which OWASP recommends and which lets two hashes run at once on a small "
             "machine; `identity.argon2_memory_kib` and `identity.argon2_passes` raise it to 1 GiB and 64, and logins "
             "make hashes anew. libsodium has one lane"),
     held("3.1, 4", "a salt of 128 bits and a tag of 256", "libsodium's; a hash of another library is checked as well",
@@ -642,7 +645,7 @@ RFC_9700 = [
     aside("2.1, 4.1 to 4.8, 4.11, 4.12, 4.15 to 4.17", "redirects, codes, PKCE, state, referrers, frames",
           "identity is no authorization server for others: no redirect, no code, no browser"),
     missing("2.2.1, 4.9, 4.10.1", "access tokens that only their sender can use (DPoP, mutual TLS)",
-            "they are bearer tokens: who has one is the user for an hour, or until the session ends. A typ of dpop+jwt "
+            "either: they are bearer tokens, and who has one is the user for an hour, or until the session ends. A typ of dpop+jwt "
             "is refused"),
     held("2.2.2, 4.14.2", "refresh tokens of public clients are rotated, or bound to their sender",
          "each is used once and gives the next; the answer to a repeated command is the same again "
@@ -695,7 +698,7 @@ NIST_800_63B = [
          "8 to 1,024 bytes",
          """unit/test_password/the_length_is_counted_after_nfkc
             integration/passwords_test/all_of_a_password_counts_in_whatever_form_it_is_typed""",
-         "it is bytes that count: outside ASCII fewer than eight characters may do"),
+         "counting characters: it is bytes that count, so that outside ASCII fewer than eight do"),
     held("5.1.1.2", "all of Unicode, normalised, nothing cut off", "NFKC, whole",
          """unit/test_password/one_password_on_two_keyboards_is_one
             unit/test_password/nothing_is_cut_off
@@ -721,14 +724,14 @@ NIST_800_63B = [
             unit/test_throttle/however_many_fail_all_is_forgotten_in_a_bounded_time
             integration/accounts_test/a_device_has_attempts_of_its_own_and_waits_for_them
             integration/accounts_test/of_many_failures_at_the_same_moment_all_count""",
-         "an end after 100: who waits may go on, four times an hour. It would be a way to lock somebody out for ever"),
+         "an end after 100: who waits may go on, four times an hour; an end would be a way to lock somebody out"),
     held("6.1.2.3", "a lost factor is replaced by a proof of who one is", "a reset by the account's address",
          """integration/accounts_test/a_reset_gets_in_and_unlocks
             integration/mail_test/a_token_is_bound_to_the_address_it_was_sent_to""",
-         "an address need not be confirmed for that, and there is nothing else for who lost it"),
+         "a confirmed address as the condition for it, and another way for who lost the mailbox"),
     held("6.4", "what is revoked stops at once", "sessions, and tokens that were sent, go with the password",
          "integration/mail_test/a_changed_password_ends_all_other_sessions_and_voids_what_was_sent",
-         "a device stays known after that, and so has attempts of its own"),
+         "forgetting devices: one stays known after that, and so keeps attempts of its own"),
     held("7.1", "the session's secret is made by the verifier, with 64 bits, ends with the logout, and is no cookie alone",
          "see ASVS 3.2 and 3.3",
          """unit/test_refresh_token/another_key_makes_another_token
