@@ -9,10 +9,11 @@ import pathlib
 import re
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE / "lib")]
+from case_table import ROOT, cell
 from hazards_table import SECTIONS
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/hazards.md"
 RESULTS = ROOT / "build/test-results.json"
 HEAD = """# Hazards: what goes wrong in such systems, and the cases that show it does not here
@@ -66,12 +67,7 @@ def page(results):
         yield from ("", f"## {title}", "", "| hazard | what must hold | cases | result |",
                     "|---|---|---|---|")
         for row in section:
-            by_program = {}
-            for program, case in row.cases():
-                by_program.setdefault(program, []).append(case)
-            cases = "; ".join(f"**{program}**: {', '.join(each)}"
-                              for program, each in by_program.items())
-            yield f"| {row.hazard} | {row.holds} | {cases} | {result_of(row, results)} |"
+            yield f"| {row.hazard} | {row.holds} | {cell(row)} | {result_of(row, results)} |"
     yield from ("", summary(results) + ".")
 
 

@@ -5,17 +5,16 @@ against the programs, and a whole run of the tests against their results.
 """
 import dataclasses
 
+from case_table import Shown
+
 
 @dataclasses.dataclass
-class Row:
+class Row(Shown):
     slug: str
     hazard: str
     holds: str
     tests: str  # "program/case", one a line
     missing: str = ""  # what of it is not there yet, and so has no test
-
-    def cases(self):
-        return [tuple(line.strip().rsplit("/", 1)) for line in self.tests.split()]
 
 
 OUTBOX = [

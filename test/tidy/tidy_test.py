@@ -3,8 +3,11 @@
 import pathlib
 import re
 import subprocess
+import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from case_table import ROOT, main
+
 COLUMNS_MAX = 100
 LINES_MAX = 800
 # A folder may include its own headers and those of the folders named here.
@@ -135,11 +138,4 @@ RULES = [every_source_is_formatted, no_line_is_over_100_columns_and_no_file_over
          no_function_that_has_a_safer_sister_is_called]
 
 if __name__ == "__main__":
-    bad = 0
-    for place, rule in enumerate(RULES, 1):
-        found = rule()
-        bad += bool(found)
-        print(f"{'not ok' if found else 'ok'} {place} - {rule.__name__}")
-        for line in found:
-            print("#", line)
-    raise SystemExit(1 if bad else 0)
+    raise SystemExit(main(RULES))
