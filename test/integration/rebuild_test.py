@@ -189,7 +189,7 @@ def both_generations_are_equal_after_the_switch():
 def rebuilding():
     """A rebuild in small steps, so that there are many moments; killed at the end."""
     with subprocess.Popen([str(NOVA), "projection", "rebuild", "search_index"],
-                          env=dict(it.environment(), NOVA_INBOX_BATCH="20"),
+                          env=dict(it.environment(), NOVA_INBOX_BATCH="5"),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as rebuild:
         yield rebuild
         assert rebuild.poll() is None, rebuild.communicate()
@@ -214,14 +214,14 @@ def a_rebuild_that_was_killed_can_be_run_again():
     searcher = Searcher(common_words())
     searcher.start()
     killed_at = []
-    for share in sorted(chance.uniform(0.02, 0.85) for _ in range(KILLS)):
+    for share in (0.7 * (number + chance.random()) / KILLS for number in range(KILLS)):
         with rebuilding() as rebuild:
             wait_for(f"{share:.2f} of the rebuild", lambda rebuild=rebuild, share=share:
                      rebuild.poll() is not None or rebuilt(before + 1) > share * all_events())
         killed_at.append(rebuilt(before + 1))
     assert generation() == before
     assert 0 < killed_at[0] and killed_at == sorted(killed_at), killed_at
-    assert killed_at[-1] < all_events(), killed_at
+    assert killed_at[-1] < all_events() and len(set(killed_at)) >= KILLS // 2, killed_at
     it.nova("projection", "rebuild", "search_index")
     told = searcher.finish()
     assert generation() == before + 1
