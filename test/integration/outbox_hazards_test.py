@@ -290,8 +290,8 @@ def an_unrelated_long_transaction_delays_nothing():
 @case
 def a_lost_doorbell_costs_no_more_than_the_poll():
     starts = it.state("service/content")["starts"]
-    with changed_accounts(it, '"nova.bell.content"]}, subscribe: {allow: ["nova.rpc.content',
-                          '"nova.bell.nobody"]}, subscribe: {allow: ["nova.rpc.content'):
+    with changed_accounts(it, '"nova.bell.content"]}, subscribe: {allow: ["nova.revoked.content',
+                          '"nova.bell.nobody"]}, subscribe: {allow: ["nova.revoked.content'):
         with Caller(it, seconds=30) as caller, Nats(it, "auditor") as auditor:
             wait_for("the bell to be refused", lambda: create_post(caller)[0] == 0 and (
                 'Subject "nova.bell.content"' in it.log("nats-server")))
