@@ -34,8 +34,8 @@ def uuid_of(kind, number):
 def relay_sql(name):
     """A statement of the relay, as its source has it, with psycopg's places for values."""
     source = (ROOT / "outbox-relay/outbox.c").read_text()
-    columns = "".join(re.findall(r'"([^"]*)"', source[source.index("#define COLUMNS"):
-                                                      source.index("void outbox_open")]))
+    columns = ", ".join("".join(re.findall(r'"([^"]*)"', macro)) for macro in re.findall(
+        r"#define EVENT_ROW_(?:COLUMNS|EXTRA)((?:.*\\\n)*.*\n)", (ROOT / "pg/event_row.h").read_text()))
     found = re.search(rf"out->{name} =\s*arena_printf\(\s*out->sql,(.*?)service", source, re.S)
     text = "".join(literal if literal else columns for literal, _ in
                    re.findall(r'"([^"]*)"|(COLUMNS)', found.group(1)))
