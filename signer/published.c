@@ -60,8 +60,8 @@ enum nova_status published_last(struct published *out, jsCtx *js, const char *se
     *out = (struct published){.sequence = 0};
     topology_checkpoint_subject(subject, service);
     natsStatus s = js_GetLastMsg(&message, js, TOPOLOGY_CHECKPOINTS, subject, NULL, &code);
-    if (s == NATS_NOT_FOUND)
-        return published_make(js, err); // it is told from a stream that is not there
+    if (s == NATS_NOT_FOUND || code == JSStreamNotFoundErr) // the store was lost, or is new
+        return published_make(js, err);
     enum nova_status status =
         s == NATS_OK ? take(out, message, service, policy, arena, err) : away(err, "reading", s);
     natsMsg_Destroy(message);

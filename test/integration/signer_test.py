@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import log_proof
 from appending import append_and_commit
+from damage import server_killed, store
 from instance import NOVA, Instance, case, main, wait_for
 from log_check import SERVICES, outbox_leaves
 from nats import Nats
@@ -48,7 +50,7 @@ def published(service):
     with Nats(it, "auditor") as auditor:
         subject = f"nova.audit.checkpoint.{service}"
         found = auditor.request(f"{auditor.js}.DIRECT.GET.NOVA_AUDIT.{subject}")
-    if found.headers.get("Status") == "404":
+    if found is None or found.headers.get("Status") == "404":  # no stream, no message
         return None
     return log_proof.Checkpoint(found.data.decode(), log_key(service))
 
@@ -220,6 +222,19 @@ def a_signer_killed_again_and_again_signs_one_history():
                  for _, message in auditor.stream("NOVA_AUDIT")
                  if message.headers["Nats-Subject"].endswith(".content")]
     assert sizes == sorted(set(sizes)), sizes
+
+
+@case
+def a_store_that_was_wiped_has_the_checkpoints_stream_again():
+    append("content", 10)
+    size, starts = signed("content"), it.state("nats-server")["starts"]
+    with server_killed(it):
+        shutil.rmtree(store(it))
+    it.ready_again("nats-server", starts)
+    append_and_commit(it, "content", MARK, 50)
+    assert signed("content") >= size + 50
+    wait_for("the log to verify", lambda: it.nova("log", "verify", "--service", "content",
+                                                  code=None).returncode == 0)
 
 
 def without_a_home():
