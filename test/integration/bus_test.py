@@ -139,7 +139,8 @@ def state():
         for service in SERVICES:
             info = admin.api(f"STREAM.INFO.NOVA_{service.upper()}")
             found = admin.api(f"CONSUMER.LIST.NOVA_{service.upper()}")["consumers"]
-            names = [each["name"] for each in found if "durable_name" in each["config"]]
+            # One that is just going is told of without what it is.
+            names = [each["name"] for each in found if "durable_name" in (each["config"] or {})]
             streams[service] = (info["config"], info["created"], info["state"]["messages"],
                                 info["state"]["last_seq"], sorted(names))
         every = sorted(admin.api("STREAM.NAMES")["streams"])
