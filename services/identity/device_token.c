@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/base64url.h"
+#include "services/identity/token_mac.h"
 
 enum { VERSION = 1, DEVICE_AT = 1, TIME_AT = 17, MAC_AT = 25 };
 static_assert(MAC_AT + DEVICE_TOKEN_MAC_BYTES == DEVICE_TOKEN_BYTES, "nothing behind the MAC");
 static_assert(DEVICE_TOKEN_BYTES % 3 == 0, "base64 without spare bits: one text a token");
-static_assert(SEAL_KEY_BYTES == crypto_auth_hmacsha256_KEYBYTES, "a key of the service");
 static_assert(DEVICE_TOKEN_MAC_BYTES == crypto_auth_hmacsha256_BYTES, "a whole HMAC");
 
 void device_token_key(struct seal_key *out, const struct seal_key *master)
@@ -21,14 +21,10 @@ void device_token_key(struct seal_key *out, const struct seal_key *master)
 static void make_mac(uint8_t out[DEVICE_TOKEN_MAC_BYTES], const struct seal_key *key,
                      const uint8_t head[MAC_AT], const struct uuid *user_id)
 {
-    static const char context[] = "nova device token";
-    crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, key->bytes, sizeof key->bytes);
-    crypto_auth_hmacsha256_update(&state, (const uint8_t *)context, sizeof context);
-    crypto_auth_hmacsha256_update(&state, head, MAC_AT);
-    crypto_auth_hmacsha256_update(&state, user_id->bytes, sizeof user_id->bytes);
-    crypto_auth_hmacsha256_final(&state, out);
-    sodium_memzero(&state, sizeof state);
+    uint8_t made_of[MAC_AT + sizeof user_id->bytes];
+    memcpy(made_of, head, MAC_AT);
+    memcpy(made_of + MAC_AT, user_id->bytes, sizeof user_id->bytes);
+    token_mac(out, key, "nova device token", made_of, sizeof made_of);
 }
 
 char *device_token_make(struct arena *arena, const struct seal_key *key, const struct uuid *user_id,

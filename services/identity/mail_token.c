@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "base/base64url.h"
+#include "services/identity/token_mac.h"
 
 enum { VERSION = 1, PURPOSE_AT = 1, ID_AT = 2, MAC_AT = 18, END_AT = MAIL_TOKEN_BYTES - 1 };
 static_assert(MAC_AT + MAIL_TOKEN_MAC_BYTES == END_AT, "a zero behind the MAC, and no more");
 static_assert(MAIL_TOKEN_BYTES % 3 == 0, "base64 without spare bits: one text a token");
 static_assert(MAIL_TOKEN_MAC_BYTES == crypto_auth_hmacsha256_BYTES, "a whole HMAC");
-static_assert(SEAL_KEY_BYTES == crypto_auth_hmacsha256_KEYBYTES, "a key of the home");
 static_assert(MAIL_TOKEN_HASH_BYTES == crypto_hash_sha256_BYTES, "a whole SHA-256");
 
 static const struct {
@@ -46,7 +46,6 @@ void mail_token_key(struct seal_key *out, const struct seal_key *master)
 static void make_mac(uint8_t out[MAIL_TOKEN_MAC_BYTES], const struct seal_key *key,
                      const struct mail_token *token)
 {
-    static const char context[] = "nova mail token";
     uint8_t made_of[1 + sizeof token->id.bytes + sizeof token->user_id.bytes + 8];
     uint8_t *at = made_of;
     *at++ = (uint8_t)token->purpose;
@@ -56,12 +55,7 @@ static void make_mac(uint8_t out[MAIL_TOKEN_MAC_BYTES], const struct seal_key *k
     at += sizeof token->user_id.bytes;
     for (int i = 0; i < 8; i++)
         *at++ = (uint8_t)((uint64_t)token->created_at_us >> (56 - 8 * i));
-    crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, key->bytes, sizeof key->bytes);
-    crypto_auth_hmacsha256_update(&state, (const uint8_t *)context, sizeof context);
-    crypto_auth_hmacsha256_update(&state, made_of, sizeof made_of);
-    crypto_auth_hmacsha256_final(&state, out);
-    sodium_memzero(&state, sizeof state);
+    token_mac(out, key, "nova mail token", made_of, sizeof made_of);
 }
 
 char *mail_token_make(struct arena *arena, const struct seal_key *key,

@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/base64url.h"
+#include "services/identity/token_mac.h"
 
 enum { VERSION = 1, SESSION_AT = 1, GENERATION_AT = 17, MAC_AT = 25 };
 static_assert(MAC_AT + REFRESH_TOKEN_MAC_BYTES == REFRESH_TOKEN_BYTES, "nothing behind the MAC");
 static_assert(REFRESH_TOKEN_BYTES % 3 == 0, "base64 without spare bits: one text a token");
-static_assert(SEAL_KEY_BYTES == crypto_auth_hmacsha256_KEYBYTES, "a key of the home");
 static_assert(REFRESH_TOKEN_MAC_BYTES == crypto_auth_hmacsha256_BYTES, "a whole HMAC");
 static_assert(REFRESH_TOKEN_HASH_BYTES == crypto_hash_sha256_BYTES, "a whole SHA-256");
+
+static const char context[] = "nova refresh token";
 
 // Version, session and generation: what is behind them is made of them.
 static void write_head(uint8_t out[MAC_AT], const struct uuid *session_id, int64_t generation)
@@ -23,25 +25,12 @@ static void write_head(uint8_t out[MAC_AT], const struct uuid *session_id, int64
         out[GENERATION_AT + i] = (uint8_t)((uint64_t)generation >> (56 - 8 * i));
 }
 
-// The key is used for nothing else; the context keeps it so.
-static void make_mac(uint8_t out[REFRESH_TOKEN_MAC_BYTES], const uint8_t head[MAC_AT],
-                     const struct seal_key *key)
-{
-    static const char context[] = "nova refresh token";
-    crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, key->bytes, sizeof key->bytes);
-    crypto_auth_hmacsha256_update(&state, (const uint8_t *)context, sizeof context);
-    crypto_auth_hmacsha256_update(&state, head, MAC_AT);
-    crypto_auth_hmacsha256_final(&state, out);
-    sodium_memzero(&state, sizeof state);
-}
-
 char *refresh_token_make(struct arena *arena, const struct seal_key *key,
                          const struct uuid *session_id, int64_t generation)
 {
     uint8_t bytes[REFRESH_TOKEN_BYTES];
     write_head(bytes, session_id, generation);
-    make_mac(bytes + MAC_AT, bytes, key);
+    token_mac(bytes + MAC_AT, key, context, bytes, MAC_AT);
     char *text = base64url_encode(arena, bytes, sizeof bytes);
     sodium_memzero(bytes, sizeof bytes);
     return text;
@@ -66,7 +55,7 @@ bool refresh_token_is_ours(const struct refresh_token *token, const struct seal_
 {
     uint8_t head[MAC_AT], mac[REFRESH_TOKEN_MAC_BYTES];
     write_head(head, &token->session_id, token->generation);
-    make_mac(mac, head, key);
+    token_mac(mac, key, context, head, sizeof head);
     bool ours = sodium_memcmp(mac, token->mac, sizeof mac) == 0;
     sodium_memzero(mac, sizeof mac);
     return ours;
