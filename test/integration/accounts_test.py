@@ -11,9 +11,10 @@ import sys
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from asking import ask, good, refused
 from caller import Caller
 from instance import Instance, case, free_ports, main, wait_for
-from log_check import assert_streams_equal_outboxes, message_class
+from log_check import assert_streams_equal_outboxes
 from smtp import Mailbox, text_of
 
 OK, INVALID_ARGUMENT, ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 0, 3, 6, 7, 8
@@ -31,29 +32,6 @@ it = Instance(settings={"NOVA_IDENTITY_ARGON2_MEMORY_KIB": "8", "NOVA_IDENTITY_A
                         "NOVA_MAIL_FROM": "no-reply@nova.invalid", "NOVA_MAIL_RETRY_S": "1"})
 box = Mailbox(PORT)
 secrets = set()  # every address and token of this run: in no log
-
-
-def ask(caller, method, command=None, bearer=None, operator=False, **fields):
-    """(code, text, reply's message); as nobody, as who has that access token, or as the operator."""
-    request, reply = caller.types["identity", method]
-    headers = {"Nova-Command-Id": command or str(uuid.uuid4())}
-    if bearer or operator:
-        headers["Authorization"] = f"Bearer {bearer or caller.token()}"
-    code, text, data = caller.ask("identity", method,
-                                  message_class(request)(**fields).SerializeToString(), headers)
-    return code, text, message_class(reply).FromString(data)
-
-
-def good(caller, method, **more):
-    code, text, reply = ask(caller, method, **more)
-    assert code == OK, (method, code, text)
-    return reply
-
-
-def refused(answer, status, name):
-    code, text, reply = answer
-    assert code == status and text.startswith(f"{name}: "), (code, text)
-    assert not reply.ListFields(), reply
 
 
 def fresh():
